@@ -1,0 +1,35 @@
+"""The one knob of the course: quick on embedded data, or full on the real sets."""
+
+import difflib
+import os
+from typing import TypeVar
+
+SCALES = ("quick", "full")
+T = TypeVar("T")
+
+
+def scale() -> str:
+    """The scale of this run: ``$CNNLIB_SCALE``, ``"quick"`` where it is not set.
+
+    Raises:
+        ValueError: the variable holds anything but ``quick`` or ``full``.
+    """
+    given = os.environ.get("CNNLIB_SCALE") or "quick"
+    if given not in SCALES:
+        near = difflib.get_close_matches(given, SCALES, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(
+            f"CNNLIB_SCALE={given!r} is not a scale: use 'quick' or 'full'{hint}"
+        )
+    return given
+
+
+def pick(*, quick: T, full: T) -> T:
+    """Return ``quick`` or ``full``, as ``$CNNLIB_SCALE`` says (default: quick).
+
+    >>> epochs = pick(quick=2, full=12)
+
+    Raises:
+        ValueError: ``$CNNLIB_SCALE`` holds anything but ``quick`` or ``full``.
+    """
+    return {"quick": quick, "full": full}[scale()]
