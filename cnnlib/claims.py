@@ -4,8 +4,8 @@
 statement, the kind and the notebook that settles it. A notebook settles a claim with
 one line, which prints one line::
 
-    claims.holds("dense-params", count == 615_440, f"784 to 784 takes {count:,} weights")
-    claims.corrected("param-race", vgg16 == 138_357_544, "VGG-16 has 138.4 M, not 180 M")
+    claims.holds("dense-params", count == 615_440, f"784 to 784: {count:,} weights")
+    claims.corrected("param-race", vgg16 == 138_357_544, "VGG-16 has 138.4 M")
     claims.cited("jft", "Chollet 2017, arXiv:1610.02357, section 4.1")
 
 A claim whose condition does not come true raises, so a page never says more than its
@@ -59,378 +59,133 @@ class Verdict(NamedTuple):
 
 
 class ClaimError(Exception):
-    """A claim is unknown, settled twice, ruled on in the wrong way, or not borne out."""
+    """A claim is unknown, settled twice, ruled on wrongly, or not borne out."""
 
 
-LEDGER = {
-    claim.id: claim
-    for claim in (
-        Claim(*line)
-        for line in (
-            # fmt: off
-            (
-                "dense-formula",
-                1,
-                "exact",
-                "01",
-                "A neuron's output is y_i = f(W_ik x_k + b_i); training determines the "
-                "weights W and the bias b.",
-            ),
-            (
-                "nonlinear",
-                1,
-                "exact",
-                "01",
-                "f is nonlinear; without it, stacked layers collapse to one linear map.",
-            ),
-            (
-                "tanh-to-relu",
-                1,
-                "cited",
-                "01",
-                "The field went from f = tanh to f = max(0, x), the ReLU.",
-            ),
-            (
-                "dense-params",
-                1,
-                "exact",
-                "01",
-                "All neurons of a layer connect to all of the previous one: good in "
-                "general, but many parameters, above all when deep.",
-            ),
-            (
-                "dense-images",
-                1,
-                "measured",
-                "01",
-                "Dense layers are suboptimal for images.",
-            ),
-            (
-                "three-ideas",
-                2,
-                "exact",
-                "02",
-                "Keep the 2D structure of the input; connect a neuron only to a block, say "
-                "3×3, of the previous layer; use the same weights for all of these.",
-            ),
-            (
-                "edges",
-                2,
-                "measured",
-                "02",
-                "The first layers detect edges at various angles; deeper layers compose "
-                "them into higher features.",
-            ),
-            (
-                "many-filters",
-                2,
-                "exact",
-                "02",
-                "There are several filters at each hidden layer.",
-            ),
-            (
-                "pooling-invariance",
-                2,
-                "measured",
-                "03",
-                "Pooling gives approximate translational invariance; average-pooling is "
-                "less popular than max-pooling.",
-            ),
-            (
-                "hyperparameters",
-                2,
-                "exact",
-                "04",
-                "Parameters are learned; hyperparameters (layers, filter size, channels, "
-                "stride, extra layers) are fixed beforehand.",
-            ),
-            (
-                "relu-deep",
-                3,
-                "measured",
-                "05",
-                "ReLU was the first key advance for training deep networks.",
-            ),
-            (
-                "dropout",
-                3,
-                "measured",
-                "05",
-                "Switching off about half of the previous layer's neurons at random in "
-                "training prevents overfitting.",
-            ),
-            (
-                "batchnorm",
-                3,
-                "measured",
-                "05",
-                "Normalizing a layer's inputs per batch makes training faster, and "
-                "regularizes.",
-            ),
-            (
-                "mnist-99",
-                3,
-                "measured",
-                "06",
-                "The Keras example reaches 99.0 % on an MNIST subset; CPU 14 min, GPU "
-                "42 s.",
-            ),
-            (
-                "mnist-facts",
-                4,
-                "cited",
-                "07",
-                "MNIST: 60,000 + 10,000 handwritten digits, 28×28.",
-            ),
-            (
-                "cifar-facts",
-                4,
-                "cited",
-                "07",
-                "CIFAR-10 and CIFAR-100: 60,000 colour images, 32×32, 10 and 100 classes.",
-            ),
-            (
-                "imagenet-facts",
-                4,
-                "cited",
-                "07",
-                "ImageNet: 1.2 million images, 256×256 and larger, 1000 classes.",
-            ),
-            (
-                "augmentation",
-                4,
-                "measured",
-                "08",
-                "Deep networks need many examples, also to be told which features are "
-                "inessential: make more by flipping, rotating, cropping and so on.",
-            ),
-            (
-                "alexnet-2012",
-                5,
-                "cited",
-                "09",
-                "AlexNet's 2012 result was a breakthrough; the second-best entry had a "
-                "top-5 error of 26.2 %.",
-            ),
-            (
-                "param-race",
-                5,
-                "exact",
-                "09",
-                "Not only brute force: AlexNet has about 60 M parameters, VGG about 180 M, "
-                "GoogLeNet only 5 M.",
-            ),
-            (
-                "human-error",
-                5,
-                "cited",
-                "09",
-                "Human performance on ImageNet: 5.1 % top-5 error.",
-            ),
-            (
-                "top1-larger",
-                5,
-                "cited",
-                "09",
-                "Top-1 errors are much larger: 17 % to 20 % and more.",
-            ),
-            ("inception-v4", 5, "cited", "09", "2016: Inception v4, 3.08 %."),
-            (
-                "inception-idea",
-                6,
-                "exact",
-                "10",
-                "Inception: filters of several sizes side by side, concatenated; first a "
-                "pointwise 1×1 convolution over channels, then the spatial one.",
-            ),
-            (
-                "factorize-params",
-                6,
-                "exact",
-                "10",
-                "This cuts the number of parameters significantly.",
-            ),
-            (
-                "googlenet-22",
-                6,
-                "exact",
-                "10",
-                "GoogLeNet stacks Inception modules, 22 layers deep.",
-            ),
-            (
-                "xception-idea",
-                6,
-                "exact",
-                "10",
-                "Xception factorizes every convolution into a pointwise and a spatial one.",
-            ),
-            (
-                "xception-vs-v3",
-                6,
-                "cited",
-                "10",
-                "Better than Inception v3 at the same number of parameters.",
-            ),
-            (
-                "jft",
-                6,
-                "cited",
-                "10",
-                "Also used JFT: 350 million images, 17,000 classes; 60 NVIDIA GPUs.",
-            ),
-            (
-                "degradation",
-                7,
-                "measured",
-                "11",
-                "Very deep plain networks struggle on the training set: 56 layers are "
-                "worse than 20, and not through overfitting.",
-            ),
-            (
-                "identity-extension",
-                7,
-                "exact",
-                "11",
-                "A 56-layer network as good as a 20-layer one exists: the 20 layers and 36 "
-                "that do the identity.",
-            ),
-            (
-                "hard-identity",
-                7,
-                "measured",
-                "11",
-                "Conventional deep layers find it hard to learn the identity.",
-            ),
-            (
-                "residual-idea",
-                7,
-                "exact",
-                "11",
-                "Learn deviations from the identity instead.",
-            ),
-            (
-                "very-deep",
-                7,
-                "exact",
-                "11",
-                "Stacked units give 200 layers on ImageNet and 1001 on CIFAR.",
-            ),
-            (
-                "unit-variants",
-                7,
-                "measured",
-                "11",
-                "The second paper tests variations of the unit.",
-            ),
-            (
-                "residual-everywhere",
-                7,
-                "cited",
-                "11",
-                "The ideas enter Inception-ResNet, and FCNs for segmentation.",
-            ),
-            (
-                "many-paths",
-                8,
-                "exact",
-                "12",
-                "Residual, Highway, stochastic-depth and Fractal networks give data several "
-                "paths through the network.",
-            ),
-            (
-                "dense-concat",
-                8,
-                "exact",
-                "12",
-                "DenseNets concatenate the outputs of a block's layers, not sum them.",
-            ),
-            (
-                "transition",
-                8,
-                "exact",
-                "12",
-                "Transition layers reduce the number of features; 1×1 bottlenecks precede "
-                "the convolutions.",
-            ),
-            (
-                "densenet-efficiency",
-                8,
-                "cited",
-                "12",
-                "DenseNets reach an ImageNet top-1 error with fewer parameters.",
-            ),
-            (
-                "ostrich",
-                9,
-                "measured",
-                "13",
-                "A small perturbation turns images that AlexNet classifies right into "
-                "ostriches.",
-            ),
-            (
-                "fooling-images",
-                9,
-                "measured",
-                "13",
-                "Evolved images are labelled with more than 99.6 % confidence.",
-            ),
-            (
-                "linearity",
-                9,
-                "measured",
-                "13",
-                "Adversarial examples come from the linear nature and the high dimension of "
-                "the network.",
-            ),
-            (
-                "not-only-cnn",
-                9,
-                "measured",
-                "13",
-                "They are not restricted to deep CNNs.",
-            ),
-            (
-                "pixelwise",
-                10,
-                "measured",
-                "14",
-                "Not only which classes, but where, pixel by pixel.",
-            ),
-            (
-                "unet",
-                10,
-                "exact",
-                "14",
-                "U-Net, made for biomedical images, is a general segmentation "
-                "architecture.",
-            ),
-            (
-                "tiramisu",
-                10,
-                "exact",
-                "14",
-                "Fully convolutional DenseNets segment too.",
-            ),
-            (
-                "other-dimensions",
-                11,
-                "measured",
-                "15",
-                "CNNs serve time series (1D convolutions) and video (3D) too.",
-            ),
-            ("gpu", 11, "measured", "15", "GPUs are crucial."),
-            (
-                "multiple-paths",
-                11,
-                "measured",
-                "15",
-                "Novel architectures, not only brute force; several ways through the "
-                "network help greatly.",
-            ),
-            # fmt: on
-        )
-    )
-}
+# fmt: off
+_TABLE = (
+    ("dense-formula", 1, "exact", "01",
+     "A neuron's output is y_i = f(W_ik x_k + b_i); training determines the weights "
+     "W and the bias b."),
+    ("nonlinear", 1, "exact", "01",
+     "f is nonlinear; without it, stacked layers collapse to one linear map."),
+    ("tanh-to-relu", 1, "cited", "01",
+     "The field went from f = tanh to f = max(0, x), the ReLU."),
+    ("dense-params", 1, "exact", "01",
+     "All neurons of a layer connect to all of the previous one: good in general, "
+     "but many parameters, above all when deep."),
+    ("dense-images", 1, "measured", "01",
+     "Dense layers are suboptimal for images."),
+    ("three-ideas", 2, "exact", "02",
+     "Keep the 2D structure of the input; connect a neuron only to a block, say 3×3, "
+     "of the previous layer; use the same weights for all of these."),
+    ("edges", 2, "measured", "02",
+     "The first layers detect edges at various angles; deeper layers compose them "
+     "into higher features."),
+    ("many-filters", 2, "exact", "02",
+     "There are several filters at each hidden layer."),
+    ("pooling-invariance", 2, "measured", "03",
+     "Pooling gives approximate translational invariance; average-pooling is less "
+     "popular than max-pooling."),
+    ("hyperparameters", 2, "exact", "04",
+     "Parameters are learned; hyperparameters (layers, filter size, channels, "
+     "stride, extra layers) are fixed beforehand."),
+    ("relu-deep", 3, "measured", "05",
+     "ReLU was the first key advance for training deep networks."),
+    ("dropout", 3, "measured", "05",
+     "Switching off about half of the previous layer's neurons at random in training "
+     "prevents overfitting."),
+    ("batchnorm", 3, "measured", "05",
+     "Normalizing a layer's inputs per batch makes training faster, and regularizes."),
+    ("mnist-99", 3, "measured", "06",
+     "The Keras example reaches 99.0 % on an MNIST subset; CPU 14 min, GPU 42 s."),
+    ("mnist-facts", 4, "cited", "07",
+     "MNIST: 60,000 + 10,000 handwritten digits, 28×28."),
+    ("cifar-facts", 4, "cited", "07",
+     "CIFAR-10 and CIFAR-100: 60,000 colour images, 32×32, 10 and 100 classes."),
+    ("imagenet-facts", 4, "cited", "07",
+     "ImageNet: 1.2 million images, 256×256 and larger, 1000 classes."),
+    ("augmentation", 4, "measured", "08",
+     "Deep networks need many examples, also to be told which features are "
+     "inessential: make more by flipping, rotating, cropping and so on."),
+    ("alexnet-2012", 5, "cited", "09",
+     "AlexNet's 2012 result was a breakthrough; the second-best entry had a top-5 "
+     "error of 26.2 %."),
+    ("param-race", 5, "exact", "09",
+     "Not only brute force: AlexNet has about 60 M parameters, VGG about 180 M, "
+     "GoogLeNet only 5 M."),
+    ("human-error", 5, "cited", "09",
+     "Human performance on ImageNet: 5.1 % top-5 error."),
+    ("top1-larger", 5, "cited", "09",
+     "Top-1 errors are much larger: 17 % to 20 % and more."),
+    ("inception-v4", 5, "cited", "09",
+     "2016: Inception v4, 3.08 %."),
+    ("inception-idea", 6, "exact", "10",
+     "Inception: filters of several sizes side by side, concatenated; first a "
+     "pointwise 1×1 convolution over channels, then the spatial one."),
+    ("factorize-params", 6, "exact", "10",
+     "This cuts the number of parameters significantly."),
+    ("googlenet-22", 6, "exact", "10",
+     "GoogLeNet stacks Inception modules, 22 layers deep."),
+    ("xception-idea", 6, "exact", "10",
+     "Xception factorizes every convolution into a pointwise and a spatial one."),
+    ("xception-vs-v3", 6, "cited", "10",
+     "Better than Inception v3 at the same number of parameters."),
+    ("jft", 6, "cited", "10",
+     "Also used JFT: 350 million images, 17,000 classes; 60 NVIDIA GPUs."),
+    ("degradation", 7, "measured", "11",
+     "Very deep plain networks struggle on the training set: 56 layers are worse "
+     "than 20, and not through overfitting."),
+    ("identity-extension", 7, "exact", "11",
+     "A 56-layer network as good as a 20-layer one exists: the 20 layers and 36 that "
+     "do the identity."),
+    ("hard-identity", 7, "measured", "11",
+     "Conventional deep layers find it hard to learn the identity."),
+    ("residual-idea", 7, "exact", "11",
+     "Learn deviations from the identity instead."),
+    ("very-deep", 7, "exact", "11",
+     "Stacked units give 200 layers on ImageNet and 1001 on CIFAR."),
+    ("unit-variants", 7, "measured", "11",
+     "The second paper tests variations of the unit."),
+    ("residual-everywhere", 7, "cited", "11",
+     "The ideas enter Inception-ResNet, and FCNs for segmentation."),
+    ("many-paths", 8, "exact", "12",
+     "Residual, Highway, stochastic-depth and Fractal networks give data several "
+     "paths through the network."),
+    ("dense-concat", 8, "exact", "12",
+     "DenseNets concatenate the outputs of a block's layers, not sum them."),
+    ("transition", 8, "exact", "12",
+     "Transition layers reduce the number of features; 1×1 bottlenecks precede the "
+     "convolutions."),
+    ("densenet-efficiency", 8, "cited", "12",
+     "DenseNets reach an ImageNet top-1 error with fewer parameters."),
+    ("ostrich", 9, "measured", "13",
+     "A small perturbation turns images that AlexNet classifies right into "
+     "ostriches."),
+    ("fooling-images", 9, "measured", "13",
+     "Evolved images are labelled with more than 99.6 % confidence."),
+    ("linearity", 9, "measured", "13",
+     "Adversarial examples come from the linear nature and the high dimension of the "
+     "network."),
+    ("not-only-cnn", 9, "measured", "13",
+     "They are not restricted to deep CNNs."),
+    ("pixelwise", 10, "measured", "14",
+     "Not only which classes, but where, pixel by pixel."),
+    ("unet", 10, "exact", "14",
+     "U-Net, made for biomedical images, is a general segmentation architecture."),
+    ("tiramisu", 10, "exact", "14",
+     "Fully convolutional DenseNets segment too."),
+    ("other-dimensions", 11, "measured", "15",
+     "CNNs serve time series (1D convolutions) and video (3D) too."),
+    ("gpu", 11, "measured", "15",
+     "GPUs are crucial."),
+    ("multiple-paths", 11, "measured", "15",
+     "Novel architectures, not only brute force; several ways through the network "
+     "help greatly."),
+)
+# fmt: on
+
+LEDGER = {row[0]: Claim(*row) for row in _TABLE}
 
 settled: dict[str, Verdict] = {}  # in this process, in the order of settling
 
