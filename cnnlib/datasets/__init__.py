@@ -1,0 +1,69 @@
+"""Arrays in: the embedded sets, and the real ones wherever they are found.
+
+>>> digits = load("digits28")
+>>> digits.x_train.shape, digits.x_train.dtype
+((1437, 28, 28, 1), dtype('uint8'))
+"""
+
+import difflib
+
+from cnnlib.datasets.downloaded import SETS, ChecksumError, data_folder
+from cnnlib.datasets.downloaded import load as _load_downloaded
+from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
+from cnnlib.datasets.types import Dataset
+
+NAMES = (*DIGITS, *SETS)
+
+__all__ = [
+    "NAMES",
+    "PHOTOGRAPHS",
+    "ChecksumError",
+    "Dataset",
+    "data_folder",
+    "load",
+    "photograph",
+]
+
+
+def load(name: str) -> Dataset:
+    """Load one data set, whole.
+
+    ================= ========================= ================ ======
+    name              images                    train + test     classes
+    ================= ========================= ================ ======
+    ``digits``        8×8×1, values 0 to 16     1,437 + 360      10
+    ``digits28``      28×28×1, values 0 to 255  1,437 + 360      10
+    ``mnist``         28×28×1, values 0 to 255  60,000 + 10,000  10
+    ``fashion_mnist`` 28×28×1, values 0 to 255  60,000 + 10,000  10
+    ``cifar10``       32×32×3, values 0 to 255  50,000 + 10,000  10
+    ``cifar100``      32×32×3, values 0 to 255  50,000 + 10,000  100
+    ================= ========================= ================ ======
+
+    The two sets of digits come with scikit-learn and need no file. The others are
+    looked for in ``data_folder()``, in every container they are usually found in, then
+    in Keras's own cache, and are then downloaded from where ``keras.datasets`` takes
+    them. Their content is verified by checksum each time; ``data/README.md`` lists
+    sources, containers, checksums and terms.
+
+    Args:
+        name: one of ``NAMES``.
+
+    Returns:
+        A ``Dataset``: images uint8 of shape (n, height, width, channels), labels int32
+        of shape (n,), and the class names.
+
+    Raises:
+        ValueError: ``name`` is not a known set.
+        ChecksumError: a file was found whose content is not the published one.
+        FileNotFoundError: the set is in no folder and could not be downloaded.
+        NotADirectoryError: ``$CNNLIB_DATA`` is not a folder.
+    """
+    if name in DIGITS:
+        return DIGITS[name]()
+    if name in SETS:
+        return _load_downloaded(name)
+    near = difflib.get_close_matches(str(name).lower(), NAMES, n=1, cutoff=0)
+    raise ValueError(
+        f"no data set is called {name!r}; the nearest is {near[0]!r}. "
+        f"Known: {', '.join(NAMES)}"
+    )

@@ -1,0 +1,296 @@
+"""Find, verify and read the sets that are not embedded; download what is not found."""
+
+import gzip
+import hashlib
+import os
+import pickle
+import socket
+import struct
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from cnnlib.datasets.catalogue import IDX, SETS, CifarLayout, Set
+from cnnlib.datasets.types import Dataset
+
+NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+class ChecksumError(ValueError):
+    """A file's content is not the published one; the file is left as it is."""
+
+
+def data_folder() -> Path:
+    """Where the real sets are looked for, and where downloads land.
+
+    ``$CNNLIB_DATA``, else ``data/`` of the repository that this package is installed
+    from, else ``data/`` of the working directory.
+
+    Raises:
+        NotADirectoryError: ``$CNNLIB_DATA`` is set and is not a folder.
+    """
+    if given := os.environ.get("CNNLIB_DATA"):
+        folder = Path(given).expanduser().resolve()
+        if not folder.is_dir():
+            raise NotADirectoryError(f"CNNLIB_DATA={given!r} is not a folder")
+        return folder
+    root = Path(__file__).resolve().parents[2]
+    return (root if (root / "pyproject.toml").exists() else Path.cwd()) / "data"
+
+
+def load(name: str) -> Dataset:
+    """Load a set of ``SETS``; ``cnnlib.datasets.load`` says how."""
+    spec = SETS[name]
+    folder = data_folder()
+    cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    places = [base / alias for base in (folder, cache) for alias in (*spec.folders, "")]
+    for place in places:
+        found = _read(name, place)
+        if found is not None:
+            return found
+    return _download(name, folder)
+
+
+def _read(name: str, place: Path) -> Dataset | None:
+    """Read the set from the first container of it in ``place``, if there is one."""
+    spec = SETS[name]
+    return (
+        (_read_idx(spec, place) if spec.idx else None)
+        or _read_npz(name, place)
+        or next(
+            filter(None, (_read_cifar(spec, layout, place) for layout in spec.cifar)),
+            None,
+        )
+    )
+
+
+# ---------------------------------------------------------------- verification
+
+
+def _digest(content: bytes, like: str) -> str:
+    return hashlib.new("sha256" if len(like) == 64 else "md5", content).hexdigest()
+
+
+def _verify(where: str, content: bytes, expected: str) -> bytes:
+    found = _digest(content, expected)
+    if found == expected:
+        return content
+    raise ChecksumError(
+        f"{where} is not the published file: expected checksum {expected}, found "
+        f"{found}{_whose(content)}. The file was left as it is; move it away to have "
+        "the set downloaded."
+    )
+
+
+def _whose(content: bytes) -> str:
+    """Where the content is a known one of another place, say so."""
+    for spec in SETS.values():
+        parts = [spec.idx, *(d for x in spec.cifar for d in (x.train, x.test))]
+        for member, known in (item for part in parts for item in part.items()):
+            if _digest(content, known) == known:
+                return f" (it is {member} of {spec.title})"
+    return ""
+
+
+def _unreadable(path: Path, error: Exception, expected: str) -> ChecksumError:
+    found = _digest(path.read_bytes(), expected)
+    return ChecksumError(
+        f"{path} is damaged or cut short ({type(error).__name__}: {error}): expected "
+        f"content with checksum {expected}, found a file with checksum {found}. The "
+        "file was left as it is; move it away to have the set downloaded."
+    )
+
+
+# ------------------------------------------------------------------ containers
+
+
+def _read_idx(spec: Set, place: Path) -> Dataset | None:
+    """The four IDX files, plain or gzipped, under either of their usual names."""
+    found: dict[str, Path] = {}
+    for name in IDX:
+        spellings = (name, name.replace("-idx", ".idx"))
+        paths = (place / f"{s}{gz}" for s in spellings for gz in ("", ".gz"))
+        if path := next((p for p in paths if p.is_file()), None):
+            found[name] = path
+    if not found:
+        return None
+    if missing := [name for name in IDX if name not in found]:
+        raise FileNotFoundError(
+            f"{place} has {len(found)} of the 4 files of {spec.title} and lacks "
+            f"{', '.join(missing)} (plain or .gz)"
+        )
+    arrays = []
+    for name, path in found.items():
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            try:
+                content = gzip.decompress(content)
+            except (OSError, EOFError, zlib.error) as error:
+                raise _unreadable(path, error, spec.idx[name]) from error
+        _verify(str(path), content, spec.idx[name])
+        arrays.append(_from_idx(content))
+    return _dataset(spec, *arrays)
+
+
+def _from_idx(content: bytes) -> np.ndarray:
+    rank = content[3]
+    shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def _to_idx(array: np.ndarray) -> bytes:
+    header = struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape)
+    return header + array.tobytes()
+
+
+def _read_npz(name: str, place: Path) -> Dataset | None:
+    """``<name>.npz`` as Keras writes it, held to the official files' checksums.
+
+    There is none for CIFAR-100: its official records hold the coarse labels too.
+    """
+    spec, path = SETS[name], place / f"{name}.npz"
+    if name == "cifar100" or not path.is_file():
+        return None
+    binary = next((x for x in spec.cifar if x.kind == "binary"), None)
+    digests = spec.idx or {**binary.train, **binary.test}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = [np.ascontiguousarray(file[key], np.uint8) for key in NPZ_KEYS]
+        x_train, y_train, x_test, y_test = arrays
+        if spec.idx:
+            parts = dict(zip(IDX, map(_to_idx, arrays), strict=True))
+        else:
+            parts = _to_records(x_train, y_train, binary.train)
+            parts |= _to_records(x_test, y_test, binary.test)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error, next(iter(digests.values()))) from error
+    for part, content in parts.items():
+        _verify(f"{path} (as {part})", content, digests[part])
+    return _dataset(spec, x_train, y_train.ravel(), x_test, y_test.ravel())
+
+
+def _to_records(x: np.ndarray, y: np.ndarray, members: dict[str, str]) -> dict:
+    """CIFAR arrays as the official binary records: label, then the channels' planes."""
+    planes = np.moveaxis(x, -1, 1).reshape(len(x), -1)
+    records = np.column_stack([y.reshape(len(x), -1), planes])
+    parts = np.array_split(records, len(members))
+    return {member: part.tobytes() for member, part in zip(members, parts, strict=True)}
+
+
+def _read_cifar(spec: Set, layout: CifarLayout, place: Path) -> Dataset | None:
+    """The official batches, from their folder or from the archive as downloaded."""
+    digests = {**layout.train, **layout.test}
+    # Keras unpacks below a folder of its own making.
+    for folder in (place / layout.folder, place / f"{layout.folder}-target"):
+        folder = next((f for f in (folder / layout.folder, folder) if f.is_dir()), None)
+        if folder is not None:
+            contents = _folder_members(spec, folder, digests)
+            return _from_cifar(spec, layout, folder, contents)
+    for archive in (place / name for name in layout.archives):
+        if archive.is_file():
+            contents = _archive_members(layout, archive, digests)
+            return _from_cifar(spec, layout, archive, contents)
+    return None
+
+
+def _folder_members(spec: Set, folder: Path, digests: dict) -> Iterator[bytes]:
+    if missing := [name for name in digests if not (folder / name).is_file()]:
+        raise FileNotFoundError(
+            f"{folder} is no whole {spec.title}: it lacks {', '.join(missing)}"
+        )
+    return ((folder / name).read_bytes() for name in digests)
+
+
+def _archive_members(
+    layout: CifarLayout, archive: Path, digests: dict
+) -> Iterator[bytes]:
+    contents = {}
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if member.isfile() and member.name.startswith(f"{layout.folder}/"):
+                    contents[Path(member.name).name] = tar.extractfile(member).read()
+        return iter([contents[name] for name in digests])
+    except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
+        raise _unreadable(archive, error, next(iter(digests.values()))) from error
+
+
+def _from_cifar(
+    spec: Set, layout: CifarLayout, where: Path, contents: Iterator[bytes]
+) -> Dataset:
+    images, labels = [], []
+    members = {**layout.train, **layout.test}
+    for (member, expected), content in zip(members.items(), contents, strict=True):
+        _verify(f"{where} ({member})", content, expected)
+        if layout.kind == "python":
+            # Unpickling runs what it reads, so it comes after the checksum.
+            batch = pickle.loads(content, encoding="bytes")
+            key = b"fine_labels" if b"fine_labels" in batch else b"labels"
+            x, y = batch[b"data"], np.asarray(batch[key], np.uint8)
+        else:
+            head = 1 if len(spec.class_names) == 10 else 2  # CIFAR-100: coarse, fine
+            records = np.frombuffer(content, np.uint8)
+            records = records.reshape(-1, head + int(np.prod(spec.shape)))
+            x, y = records[:, head:], records[:, head - 1]
+        height, width, channels = spec.shape
+        planes = np.reshape(x, (-1, channels, height, width))
+        images.append(np.moveaxis(planes, 1, -1))
+        labels.append(y)
+    train = len(layout.train)
+    return _dataset(
+        spec,
+        np.concatenate(images[:train]),
+        np.concatenate(labels[:train]),
+        np.concatenate(images[train:]),
+        np.concatenate(labels[train:]),
+    )
+
+
+def _dataset(spec: Set, x_train, y_train, x_test, y_test) -> Dataset:
+    return Dataset(
+        np.array(x_train, np.uint8).reshape(-1, *spec.shape),
+        np.array(y_train, np.int32),
+        np.array(x_test, np.uint8).reshape(-1, *spec.shape),
+        np.array(y_test, np.int32),
+        spec.class_names,
+    )
+
+
+# -------------------------------------------------------------------- download
+
+
+def _download(name: str, folder: Path) -> Dataset:
+    """Fetch the set into ``folder``; a file gets its name only once it is verified."""
+    spec = SETS[name]
+    home = folder / name
+    timeout = socket.getdefaulttimeout()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
+            socket.setdefaulttimeout(30)
+            for file, origin in spec.download.items():
+                keras.utils.get_file(file, origin, cache_dir=part, cache_subdir="")
+            loaded = _read(name, Path(part))
+            home.mkdir(exist_ok=True)
+            for file in spec.download:
+                os.replace(Path(part) / file, home / file)
+            return loaded
+    except ChecksumError as error:
+        raise ChecksumError(
+            f"the download of {spec.title} is not it: {error}"
+        ) from error
+    except Exception as error:
+        files = ", ".join(spec.download)
+        reason = " ".join(str(error).split())
+        raise FileNotFoundError(
+            f"{spec.title} is not in {folder}, and could not be downloaded ({reason}). "
+            f"Put {files} into {home}, or point CNNLIB_DATA at a folder that has it."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(timeout)

@@ -1,0 +1,102 @@
+"""LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998), as printed."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from cnnlib.layers import RadialBasis, Subsampling2D, TableConv2D
+from cnnlib.models.checks import check
+
+# Table I: the maps of S2 that each of the 16 maps of C3 sees.
+C3_TABLE = (
+    *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
+    *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5)),
+    *((0, 1, 2, 5), (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5), (0, 1, 2, 3, 4, 5)),
+)
+
+# The ten digits as 7×12 bitmaps, the codes that F6 is to reproduce.
+_BITMAPS = """
+.......  .......  .......  .......  .......  .......  .......  .......  .......  .......
+..###..  ...##..  .#####.  .#####.  ....##.  ######.  ..####.  #######  .#####.  .#####.
+.##.##.  ..###..  ##...##  ##...##  ...###.  ##.....  .##....  ##...##  ##...##  ##...##
+##...##  .####..  ##...##  .....##  ..####.  ##.....  ##.....  .....##  ##...##  ##...##
+##...##  ...##..  .....##  .....##  .##.##.  ##.....  ##.....  ....##.  ##...##  ##...##
+##...##  ...##..  ....##.  ..####.  ##..##.  #####..  #####..  ....##.  .#####.  .######
+##...##  ...##..  ...##..  .....##  #######  ....##.  ##..##.  ...##..  ##...##  .....##
+##...##  ...##..  ..##...  .....##  ....##.  .....##  ##...##  ...##..  ##...##  .....##
+.##.##.  ...##..  .##....  ##...##  ....##.  ##...##  ##...##  ..##...  ##...##  ....##.
+..###..  .######  #######  .#####.  ....##.  .#####.  .#####.  ..##...  .#####.  .####..
+.......  .......  .......  .......  .......  .......  .......  .......  .......  .......
+.......  .......  .......  .......  .......  .......  .......  .......  .......  .......
+"""
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+def squash(a):
+    """The paper's sigmoid, f(a) = 1.7159 tanh(2a/3), so that f(±1) = ±1."""
+    return 1.7159 * ops.tanh(a * (2 / 3))
+
+
+def codes(classes: int) -> np.ndarray:
+    """The ±1 codes of the output layer, float32 of shape (classes, 84).
+
+    For ten classes the digits' bitmaps, +1 for ink; for any other number, codes drawn at
+    random from a fixed seed, which the paper names as the alternative.
+    """
+    if classes == 10:
+        rows = [line.split() for line in _BITMAPS.split("\n")[1:-1]]
+        digits = ["".join(column) for column in zip(*rows, strict=True)]
+        return np.array([[1 if c == "#" else -1 for c in d] for d in digits], "float32")
+    return (
+        np.random.default_rng(84).choice([-1.0, 1.0], (classes, 84)).astype("float32")
+    )
+
+
+def lenet5(
+    *, input_shape: Sequence[int] = (32, 32, 1), classes: int = 10
+) -> keras.Model:
+    """LeNet-5 with 60,000 parameters: sparse C3, trainable pooling, bitmap codes.
+
+    doi:10.1109/5.726791, section II.B. The network often shown under this name, with a
+    full C3, plain pooling and a dense output, has 61,706.
+
+    Input: float, (n, 32, 32, channels); the paper scales white to −0.1 and black to
+    1.175. Output: logits, (n, classes).
+
+    Where it is not the paper's: the bitmaps are drawn here in the manner of figure 3;
+    weights start from LeCun's uniform rule of 1998 (Keras's ``lecun_uniform``) in place
+    of ±2.4 divided by the fan-in; the output is minus the paper's penalty, so that it is
+    a logit; and the loss is the caller's.
+
+    Args:
+        input_shape: (32, 32, channels): C5 must cover its whole input.
+        classes: number of logits; ten classes get the digits' bitmaps.
+
+    Raises:
+        ValueError: another image size, or a number of classes below 1.
+    """
+    check("lenet5", input_shape, classes, smallest=32)
+    if tuple(input_shape[:2]) != (32, 32):
+        raise ValueError(
+            f"lenet5 takes images of 32×32 (pad smaller ones); given {input_shape!r}"
+        )
+    start = {"kernel_initializer": "lecun_uniform"}
+    return keras.Sequential(
+        [
+            keras.Input(tuple(input_shape), name="image"),
+            layers.Conv2D(6, 5, activation=squash, name="C1", **start),
+            Subsampling2D(name="S2"),
+            layers.Activation(squash, name="S2_squash"),
+            TableConv2D(C3_TABLE, 5, name="C3"),
+            layers.Activation(squash, name="C3_squash"),
+            Subsampling2D(name="S4"),
+            layers.Activation(squash, name="S4_squash"),
+            layers.Conv2D(120, 5, activation=squash, name="C5", **start),
+            layers.Flatten(name="flatten"),
+            layers.Dense(84, activation=squash, name="F6", **start),
+            RadialBasis(codes(classes), name="logits"),
+        ],
+        name="lenet5",
+    )

@@ -1,0 +1,85 @@
+"""The two small networks that Keras has shown on MNIST since 2015."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from cnnlib.models.checks import check
+
+
+def mlp(
+    *,
+    input_shape: Sequence[int] = (28, 28, 1),
+    classes: int = 10,
+    units: Sequence[int] = (512, 512),
+    activation: str = "relu",
+    dropout: float = 0.2,
+) -> keras.Model:
+    """Dense layers on the flattened image, as in Keras's example ``mnist_mlp.py``.
+
+    669,706 parameters at the defaults. Input: float, (n, \\*input_shape), 0 to 1 in the
+    example. Output: logits, (n, classes); the example ends in a softmax.
+
+    Args:
+        input_shape: height, width, channels.
+        classes: number of logits.
+        units: width of each hidden layer; none gives a linear classifier.
+        activation: of the hidden layers, a name that Keras knows.
+        dropout: rate after each hidden layer, from 0 to below 1.
+
+    Raises:
+        ValueError: a shape, a width or a rate that no such network can have.
+    """
+    check("mlp", input_shape, classes)
+    model = keras.Sequential(name="mlp")
+    model.add(keras.Input(tuple(input_shape), name="image"))
+    model.add(layers.Flatten(name="flatten"))
+    for i, width in enumerate(units, start=1):
+        model.add(layers.Dense(width, activation=activation, name=f"dense{i}"))
+        model.add(layers.Dropout(dropout, name=f"dropout{i}"))
+    model.add(layers.Dense(classes, name="logits"))
+    return model
+
+
+def mnist_cnn(
+    *,
+    input_shape: Sequence[int] = (28, 28, 1),
+    classes: int = 10,
+    filters: Sequence[int] = (32, 32),
+    dense: int = 128,
+) -> keras.Model:
+    """The convolutional network of the talk: Keras's example ``mnist_cnn.py``.
+
+    Two 3×3 convolutions, 2×2 max-pooling, dropout 0.25, a dense layer, dropout 0.5:
+    600,810 parameters at the defaults, which are those of the file up to Keras 1.2, when
+    the talk was given. ``filters=(32, 64)`` is the file from Keras 2 on (1,199,882).
+
+    Input: float, (n, \\*input_shape), 0 to 1 in the example. Output: logits,
+    (n, classes); the example ends in a softmax.
+
+    Args:
+        input_shape: height, width, channels; both sides at least 6.
+        classes: number of logits.
+        filters: of the first and the second convolution.
+        dense: width of the dense layer.
+
+    Raises:
+        ValueError: a shape or a number that no such network can have.
+    """
+    check("mnist_cnn", input_shape, classes, smallest=6)
+    first, second = filters
+    return keras.Sequential(
+        [
+            keras.Input(tuple(input_shape), name="image"),
+            layers.Conv2D(first, 3, activation="relu", name="conv1"),
+            layers.Conv2D(second, 3, activation="relu", name="conv2"),
+            layers.MaxPooling2D(2, name="pool"),
+            layers.Dropout(0.25, name="dropout1"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(dense, activation="relu", name="dense"),
+            layers.Dropout(0.5, name="dropout2"),
+            layers.Dense(classes, name="logits"),
+        ],
+        name="mnist_cnn",
+    )
