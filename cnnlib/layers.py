@@ -32,8 +32,8 @@ class TableConv2D(keras.layers.Layer):
         pairs = [(i, o) for o, row in enumerate(self.table) for i in row]
         if max(i for i, _ in pairs) >= channels:
             raise ValueError(
-                f"the table connects input map {max(i for i, _ in pairs)}, but the input "
-                f"has {channels} maps (numbered from 0)"
+                f"the table connects input map {max(i for i, _ in pairs)}, but the "
+                f"input has {channels} maps (numbered from 0)"
             )
         self._spread = np.zeros((len(pairs), channels * len(self.table)), "float32")
         for row, (i, o) in enumerate(pairs):
@@ -103,8 +103,8 @@ class RadialBasis(keras.layers.Layer):
     """Logits from the distance to fixed codes: minus the squared Euclidean distance.
 
     LeNet-5's output layer (LeCun et al. 1998, section II.B) gives the squared distance
-    itself, a penalty; its negative is the log-likelihood of a Gaussian up to a constant,
-    which is what a logit is. The codes are not trained and are no weights.
+    itself, a penalty; its negative is the log-likelihood of a Gaussian up to a
+    constant, which is what a logit is. The codes are not trained and are no weights.
 
     Shapes: (n, features) to (n, classes), float.
 

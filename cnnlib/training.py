@@ -58,9 +58,9 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 class TimeToAccuracy(keras.callbacks.Callback):
     """How long training takes to a given accuracy, validation not counted.
 
-    After ``fit``: ``seconds`` and ``epoch`` (from 1) of the first epoch that reached the
-    target, both None if none did; ``history``, one (seconds, value) per epoch. The clock
-    starts when training begins, so compiling is counted.
+    After ``fit``: ``seconds`` and ``epoch`` (from 1) of the first epoch that reached
+    the target, both None if none did; ``history``, one (seconds, value) per epoch. The
+    clock starts when training begins, so compiling is counted.
 
     Args:
         target: the value to reach, such as 0.99.

@@ -42,8 +42,8 @@ def squash(a):
 def codes(classes: int) -> np.ndarray:
     """The ±1 codes of the output layer, float32 of shape (classes, 84).
 
-    For ten classes the digits' bitmaps, +1 for ink; for any other number, codes drawn at
-    random from a fixed seed, which the paper names as the alternative.
+    For ten classes the digits' bitmaps, +1 for ink; for any other number, codes drawn
+    at random from a fixed seed, which the paper names as the alternative.
     """
     if classes == 10:
         rows = [line.split() for line in _BITMAPS.split("\n")[1:-1]]
@@ -66,9 +66,8 @@ def lenet5(
     1.175. Output: logits, (n, classes).
 
     Where it is not the paper's: the bitmaps are drawn here in the manner of figure 3;
-    weights start from LeCun's uniform rule of 1998 (Keras's ``lecun_uniform``) in place
-    of ±2.4 divided by the fan-in; the output is minus the paper's penalty, so that it is
-    a logit; and the loss is the caller's.
+    weights start from Keras's ``lecun_uniform`` in place of ±2.4 over the fan-in; the
+    output is minus the paper's penalty, so that it is a logit; the loss is the caller's.
 
     Args:
         input_shape: (32, 32, channels): C5 must cover its whole input.

@@ -18,8 +18,8 @@ def mlp(
 ) -> keras.Model:
     """Dense layers on the flattened image, as in Keras's example ``mnist_mlp.py``.
 
-    669,706 parameters at the defaults. Input: float, (n, \\*input_shape), 0 to 1 in the
-    example. Output: logits, (n, classes); the example ends in a softmax.
+    669,706 parameters at the defaults. Input: float, (n, height, width, channels), 0 to
+    1 in the example. Output: logits, (n, classes); the example ends in a softmax.
 
     Args:
         input_shape: height, width, channels.
@@ -52,10 +52,11 @@ def mnist_cnn(
     """The convolutional network of the talk: Keras's example ``mnist_cnn.py``.
 
     Two 3×3 convolutions, 2×2 max-pooling, dropout 0.25, a dense layer, dropout 0.5:
-    600,810 parameters at the defaults, which are those of the file up to Keras 1.2, when
-    the talk was given. ``filters=(32, 64)`` is the file from Keras 2 on (1,199,882).
+    600,810 parameters at the defaults, which are those of the file up to Keras 1.2,
+    when the talk was given. ``filters=(32, 64)`` is the file from Keras 2 on
+    (1,199,882).
 
-    Input: float, (n, \\*input_shape), 0 to 1 in the example. Output: logits,
+    Input: float, (n, height, width, channels), 0 to 1 in the example. Output: logits,
     (n, classes); the example ends in a softmax.
 
     Args:
