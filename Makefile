@@ -1,0 +1,83 @@
+# `make help` lists what there is. Everything runs in .venv, which make looks after.
+PYTHON ?= python3
+PORT ?= 8888
+VENV := .venv
+JAX := .venv-jax
+PY := $(VENV)/bin/python
+
+# A relative folder would mean another place to a kernel that starts in notebooks/.
+ifneq ($(CNNLIB_DATA),)
+override CNNLIB_DATA := $(shell CDPATH= cd "$(CNNLIB_DATA)" 2>/dev/null && pwd || echo "$(CNNLIB_DATA)")
+export CNNLIB_DATA
+endif
+
+.PHONY: help talk test test-jax lab notebooks slides record clean python env env-jax
+
+help: ## list these commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+talk: env ## run every notebook that changed; write build/index.html, pages and decks
+	@$(PY) -m tools talk
+
+test: export CNNLIB_SCALE = quick
+test: export TF_CPP_MIN_LOG_LEVEL = 3
+test: env ## check style, library, builder and every stored output
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest tests
+	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 notebooks
+
+test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installed
+	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest tests -m "not tensorflow" --ignore=tests/tools --ignore=tests/notebooks
+
+lab: env ## open JupyterLab on the first notebook (PORT=8889 for another port)
+	@$(PY) -m tools lab --port $(PORT)
+
+notebooks: env ## make the stored outputs anew (NOTEBOOK=02 for one of them)
+	@$(PY) -m tools notebooks $(NOTEBOOK)
+
+slides: env ## make the decks from the stored notebooks, without running them
+	@$(PY) -m tools slides
+
+record: env ## run one notebook at full size and keep its numbers (NOTEBOOK=06)
+	@$(PY) -m tools record $(NOTEBOOK)
+
+clean: ## remove build/ and both environments
+	rm -rf build $(VENV) $(JAX)
+
+# --- the environments ---------------------------------------------------------------
+
+# An environment that was made with an accepted Python is kept, unless another is named.
+# $(1) is its folder. Only then may anything be installed.
+define settle_python
+	@if [ "$(origin PYTHON)" = file ] && $(1)/bin/python tools/check_python.py 2>/dev/null; then exit 0; fi; \
+	command -v "$(PYTHON)" >/dev/null || { echo "error: there is no $(PYTHON) here; name a Python that you have: make talk PYTHON=python3.12" >&2; exit 1; }; \
+	"$(PYTHON)" tools/check_python.py || exit 1; \
+	found=$$("$(PYTHON)" -c 'import sys; print("%d.%d." % sys.version_info[:2])') || exit 1; \
+	grep -qs "^version = $$found" $(1)/pyvenv.cfg || rm -rf $(1)
+endef
+
+env:
+	$(call settle_python,$(VENV))
+	@$(MAKE) --no-print-directory $(VENV)/.installed
+
+env-jax:
+	$(call settle_python,$(JAX))
+	@$(MAKE) --no-print-directory $(JAX)/.installed
+
+# $(1) is the folder, $(2) what pip installs. The stamp is touched only at the end.
+define install
+	@echo "installing into $(1): a few minutes the first time"
+	@start=$$(date +%s) && test -x $(1)/bin/pip || "$(PYTHON)" -m venv $(1) && \
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2) && \
+	echo "installed in $$(( $$(date +%s) - start )) s"
+endef
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	$(call install,$(VENV),-r requirements.txt -e .)
+	@touch $@
+
+$(JAX)/.installed: requirements.txt pyproject.toml
+	$(call install,$(JAX),-c requirements.txt -e ".[jax]" pytest)
+	@$(JAX)/bin/python -c "import importlib.util as i, sys; sys.exit(i.find_spec('tensorflow') and 'error: TensorFlow is in $(JAX)')"
+	@touch $@

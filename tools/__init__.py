@@ -1,0 +1,1 @@
+"""The course builder: executes and normalizes notebooks, makes pages and decks."""

@@ -1,0 +1,154 @@
+"""Makes ``build/``: executed notebooks, pages, decks, and the map of the talk."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+
+from cnnlib import claims
+from tools import render
+from tools.course import Course, CourseError, Lesson, digest, kernel_env, write
+from tools.execute import Progress, executed, normalized
+
+TOOLS = Path(__file__).parent
+
+
+def _execution_key(course: Course, nb, env: dict[str, str]) -> str:
+    """A digest of everything that a notebook's outputs may depend on."""
+    root = course.root
+    cells = [
+        [c.cell_type, c.source, c.metadata, c.get("attachments")] for c in nb.cells
+    ]
+    library = sorted((root / "cnnlib").rglob("*.py"))
+    results = sorted((root / "results").glob("*.json"))
+    knobs = ("CNNLIB_SCALE", "CNNLIB_DATA", "KERAS_BACKEND")
+    return digest(
+        cells,
+        [env.get(knob) for knob in knobs],
+        [str(path.relative_to(root)) for path in library + results],
+        *library,
+        *results,
+        *(path for path in [root / "requirements.txt"] if path.exists()),
+        list(sys.version_info),
+        TOOLS / "execute.py",
+    )
+
+
+def _rendering_key(course: Course, nb) -> str:
+    """A digest of everything that a page or a deck is made from."""
+    cells = [dict(cell) for cell in nb.cells]
+    makers = sorted([*TOOLS.glob("*.py"), *TOOLS.glob("templates/*")])
+    stems = [path.stem for path in course.notebooks()]
+    requirements = [p for p in [course.root / "requirements.txt"] if p.exists()]
+    return digest(cells, stems, *makers, *requirements, Path(claims.__file__))
+
+
+def _made_from(path: Path) -> str | None:
+    """The key that a built file carries, None where there is no such file."""
+    if not path.exists():
+        return None
+    if path.suffix == ".ipynb":
+        return nbformat.read(path, as_version=4).metadata.cnnlib.get("made_from")
+    found = re.search(r"<!-- made-from (\w+) -->", path.read_text("utf-8")[:200])
+    return found and found[1]
+
+
+def _execute(course: Course, path: Path, env, progress: Progress) -> bool:
+    """Execute a notebook into build/executed if that is stale; say whether it was."""
+    target = course.build / "executed" / path.name
+    key = _execution_key(course, nbformat.read(path, as_version=4), env)
+    if _made_from(target) == key:
+        return False
+    with executed(path, env, progress) as (nb, _):
+        normalized(nb)
+        nb.metadata.cnnlib["made_from"] = key
+        write(target, nbformat.writes(nb, indent=1))
+    return True
+
+
+def _draw(course: Course, path: Path, kind: str, make: Callable) -> bool:
+    """Make a page or a deck if it is stale; say whether it was."""
+    nb = nbformat.read(path, as_version=4)
+    target = course.build / kind / f"{path.stem}.html"
+    key = _rendering_key(course, nb)
+    if _made_from(target) == key:
+        return False
+    write(target, make(course, nb, Lesson.of(path, nb), key))
+    return True
+
+
+def verdicts(nb) -> list[claims.Verdict]:
+    """The verdicts that a notebook's code cells printed."""
+    outputs = (o for cell in nb.cells for o in cell.get("outputs", ()))
+    return [
+        v for o in outputs if o.get("name") == "stdout" for v in claims.parse(o.text)
+    ]
+
+
+def gather(executed_notebooks: list[Path]) -> dict[str, tuple[claims.Verdict, str]]:
+    """Collect each claim's verdict and the notebook that settles it.
+
+    Raises:
+        CourseError: a claim is unknown, or settled twice.
+    """
+    found: dict[str, tuple[claims.Verdict, str]] = {}
+    for path in executed_notebooks:
+        for verdict in verdicts(nbformat.read(path, as_version=4)):
+            if verdict.id not in claims.LEDGER:
+                raise CourseError(f"{path.stem} settles {verdict.id!r}: no such claim")
+            if verdict.id in found:
+                first = found[verdict.id][1]
+                raise CourseError(
+                    f"claim {verdict.id!r} is settled in {first} and in {path.stem}"
+                )
+            found[verdict.id] = verdict, path.stem
+    return found
+
+
+def _sweep(course: Course, stems: list[str]) -> None:
+    """Remove what earlier notebooks left, and half-written files."""
+    for kind in ("executed", "pages", "decks"):
+        for path in (course.build / kind).glob("*"):
+            if path.stem not in stems:
+                path.unlink()
+
+
+def talk(course: Course, progress: Progress) -> None:
+    """Build everything that is stale.
+
+    Raises:
+        CourseError: a knob is set wrongly, a cell fails, or claims clash.
+    """
+    start = time.monotonic()
+    env = kernel_env()
+    paths = course.notebooks()
+    _sweep(course, [path.stem for path in paths])
+    lessons, done = [], []
+    for path in paths:
+        fresh = _execute(course, path, env, progress)
+        done.append(course.build / "executed" / path.name)
+        gather(done)  # a clash stops the walk where it is found
+        page = _draw(course, done[-1], "pages", render.page)
+        deck = _draw(course, done[-1], "decks", render.deck)
+        if not fresh:
+            made = ["page"] * page + ["deck"] * deck
+            progress.say(f"{path.stem}  {', '.join(made) or 'up to date'}")
+        lessons.append(Lesson.of(path, nbformat.read(path, as_version=4)))
+    values = {"lessons": lessons, "verdicts": gather(done), "sections": claims.SECTIONS}
+    for name in ("claims", "index"):
+        write(course.build / f"{name}.html", render.plain(f"{name}.html.j2", **values))
+    seconds = time.monotonic() - start
+    progress.say(
+        f"{os.path.relpath(course.build)}/index.html is ready, {seconds:.0f} s"
+    )
+
+
+def slides(course: Course, progress: Progress) -> None:
+    """Build the decks alone, from the stored notebooks; nothing is executed."""
+    for path in course.notebooks():
+        stale = _draw(course, path, "decks", render.deck)
+        progress.say(f"{path.stem}  {'deck' if stale else 'up to date'}")
