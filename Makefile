@@ -40,7 +40,7 @@ slides: env ## make the decks from the stored notebooks, without running them
 	@$(PY) -m tools slides
 
 record: env ## run one notebook at full size and keep its numbers (NOTEBOOK=06)
-	@$(PY) -m tools record $(NOTEBOOK)
+	@$(PY) -m tools record $(or $(NOTEBOOK),$(error name one: make record NOTEBOOK=06))
 
 clean: ## remove build/ and both environments
 	rm -rf build $(VENV) $(JAX)

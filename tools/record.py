@@ -17,7 +17,7 @@ from tools.execute import Progress, executed
 
 # Only what the notebook itself has loaded: the numbers are about that.
 VERSIONS = """(lambda loaded: __import__("json").dumps(
-    {"backend": loaded["keras"].backend.backend()} * ("keras" in loaded)
+    ({"backend": loaded["keras"].backend.backend()} if "keras" in loaded else {})
     | {n: loaded[n].__version__ for n in ("keras", "tensorflow", "jax", "torch",
        "numpy") if n in loaded}))(__import__("sys").modules)"""
 
@@ -60,9 +60,9 @@ def record(course: Course, name: str, progress: Progress) -> None:
         CourseError: the notebook fails, or leaves no list ``runs`` of dicts with
             ``seed``, ``accuracy`` and ``seconds``.
     """
-    os.environ["CNNLIB_SCALE"] = "full"
     path = course.notebook(name)
-    with executed(path, kernel_env(), progress) as (_, client):
+    env = kernel_env() | {"CNNLIB_SCALE": "full"}
+    with executed(path, env, progress) as (_, client):
         try:
             runs = ask(client, '__import__("json").dumps(runs)')
             columns = {k: [run[k] for run in runs] for k in ("accuracy", "seconds")}

@@ -1,0 +1,53 @@
+import pytest
+from small_course import SmallCourse, code, markdown, picture, printed
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    for knob in ("CNNLIB_SCALE", "CNNLIB_DATA"):
+        monkeypatch.delenv(knob, raising=False)
+    return SmallCourse(tmp_path)
+
+
+@pytest.fixture
+def full_course(course):
+    """One notebook with everything that may stand on a slide, outputs stored."""
+    course.add("01_before", title="Before")
+    course.add(
+        "02_everything",
+        markdown("A secret for the speaker, $s$.", "notes"),
+        markdown(
+            "## Mathematics\n\nInline $x_i^2$, and\n\n$$\\sum_k W_{ik} x_k$$\n\n"
+            "\\begin{aligned} a &= b \\\\ c &= \\tfrac{1}{2} \\end{aligned}\n\n"
+            "[before](01_before.ipynb), [after](03_after.ipynb), "
+            "[data](../data/README.md), [paper](https://arxiv.org/abs/1409.1556)",
+            "slide",
+        ),
+        markdown("## A figure beside code", "slide"),
+        code("plot(x)\nshow(x)", outputs=[printed("42 weights\n"), picture()]),
+        markdown("It rises.", "fragment"),
+        markdown("## A wide figure under code", "subslide"),
+        code("plot(x)", outputs=[picture(12, 3)]),
+        markdown("## Verdicts", "slide"),
+        code(
+            "claims.holds()",
+            tags=["remove-input"],
+            outputs=[
+                printed(
+                    "counting\n"
+                    "claim three-ideas — holds: 10 < 615,440\n"
+                    "claim param-race — corrected: VGG has 138 M\n"
+                    "claim jft — cited: arXiv:1610.02357\n"
+                )
+            ],
+        ),
+        markdown("| a | b |\n|---|---|\n| 1 | 2 |"),
+        code(
+            "interact(show)", "slide", tags=["remove-deck"], outputs=[printed("ui\n")]
+        ),
+        markdown("## Left out of the deck\n\nOnly on the page.", "skip"),
+        title="Everything",
+    )
+    (course.root / "data").mkdir()
+    (course.root / "data" / "README.md").write_text("data")
+    return course

@@ -1,0 +1,63 @@
+"""A small course of one's own: notebooks without TensorFlow, in a folder of a test."""
+
+import base64
+import io
+
+import nbformat
+from matplotlib.figure import Figure
+from nbformat import v4
+
+from tools.__main__ import main
+
+
+def markdown(source, slide="-", tags=()):
+    metadata = {"slideshow": {"slide_type": slide}, "tags": list(tags)}
+    return v4.new_markdown_cell(source, metadata=metadata)
+
+
+def code(source, slide="-", tags=(), outputs=()):
+    metadata = {"slideshow": {"slide_type": slide}, "tags": list(tags)}
+    return v4.new_code_cell(
+        source, metadata=metadata, outputs=list(outputs), execution_count=1
+    )
+
+
+def printed(text, name="stdout"):
+    return v4.new_output("stream", name=name, text=text)
+
+
+def picture(width=6, height=4):
+    figure, stream = Figure(figsize=(width, height)), io.BytesIO()
+    figure.subplots().plot([0, 1], [0, 1])
+    figure.savefig(stream, format="png")
+    data = {"image/png": base64.b64encode(stream.getvalue()).decode()}
+    alt = {"image/png": {"alt": "A rising line"}}
+    return v4.new_output("display_data", data=data, metadata=alt)
+
+
+class SmallCourse:
+    """Notebooks under ``root``, and the commands run on them."""
+
+    def __init__(self, root):
+        self.root = root
+        (root / "notebooks").mkdir()
+        (root / "requirements.txt").write_text("numpy==2\n")
+
+    def add(self, stem, *cells, title="A lesson"):
+        first = markdown(f"# {title}\n\nYou will see it. 12 minutes.", "slide")
+        nb = v4.new_notebook(cells=[first, *cells])
+        for number, cell in enumerate(nb.cells):
+            cell.id = f"cell-{number}"
+        nbformat.write(nb, self.notebook(stem))
+
+    def notebook(self, stem):
+        return self.root / "notebooks" / f"{stem}.ipynb"
+
+    def read(self, stem):
+        return nbformat.read(self.notebook(stem), as_version=4)
+
+    def built(self, name):
+        return (self.root / "build" / name).read_text(encoding="utf-8")
+
+    def run(self, *argv):
+        return main(list(argv), self.root)

@@ -1,0 +1,168 @@
+"""Pages and decks: what they show, what they hide, and that they fetch nothing."""
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from nbformat import v4
+from small_course import code, markdown, picture, printed
+
+from tools import build, render
+from tools.course import Course, CourseError
+from tools.render import mathml, pieces, slides
+
+
+@pytest.fixture
+def built(full_course):
+    """The two notebooks of the full course as soups: page and deck of the second."""
+    full_course.add("00_plain", title="Plain")
+    # Drawing does not look at whether outputs are true, so nothing need be executed.
+    course = Course(full_course.root)
+    for path in course.notebooks():
+        build._draw(course, path, "pages", render.page)
+        build._draw(course, path, "decks", render.deck)
+    return {
+        kind: BeautifulSoup(
+            full_course.built(f"{kind}/02_everything.html"), "html.parser"
+        )
+        for kind in ("pages", "decks")
+    }
+
+
+KINDS = pytest.mark.parametrize("kind", ["pages", "decks"])
+
+
+@KINDS
+def test_nothing_is_fetched_from_anywhere(built, kind):
+    soup = built[kind]
+    for element in soup.select("[src], [srcset], link[href], object, iframe, base"):
+        assert element.get("src", "").startswith("data:"), element
+    for style in soup.select("style"):
+        assert not re.search(r"@import|url\((?!['\"]?data:)", style.text)
+    for script in soup.select("script"):
+        assert not re.search(r"import\(|fetch\(['\"]http|cdn|unpkg", script.text)
+
+
+@KINDS
+def test_mathematics_is_drawn(built, kind):
+    soup = built[kind]
+    formulas = soup.select(":not(.notes) > .text math")
+    assert len(formulas) == 3
+    assert [m["display"] for m in formulas] == ["inline", "block", "block"]
+    assert "∑" in formulas[1].text
+    assert len(formulas[2].select("mtr")) == 2
+    for text in soup.select(".text"):
+        assert "$" not in text.text
+        assert "\\" not in text.text
+
+
+@pytest.mark.parametrize("latex", [r"\nosuchthing{x}", r"\begin{aligned} a", "a & b"])
+def test_mathematics_that_cannot_be_drawn_is_refused(latex):
+    with pytest.raises(CourseError, match="cannot draw"):
+        mathml(latex)
+
+
+@KINDS
+def test_links_lead_to_what_is_built_and_to_nothing_else(built, kind, full_course):
+    links = {a.text: a["href"] for a in built[kind].select(".text a")}
+    assert links == {
+        "before": "01_before.html",
+        "data": "../../data/README.md",
+        "paper": "https://arxiv.org/abs/1409.1556",
+    }
+    for anchor in built[kind].select("a[href]"):
+        if not anchor["href"].startswith(("https:", "../index.html")):
+            assert (full_course.root / "build" / kind / anchor["href"]).exists(), anchor
+
+
+@KINDS
+def test_verdicts_stand_out_with_word_and_statement(built, kind):
+    found = built[kind].select(".verdict")
+    assert [v["class"][1] for v in found] == ["holds", "corrected", "cited"]
+    words = [v.select("strong")[0].text for v in found]
+    assert words == ["✓ Holds:", "≠ Corrected:", "§ Cited:"]
+    assert "use the same weights" in found[0].text
+    assert "10 < 615,440" in found[0].text
+    assert "counting" in [p.text.strip() for p in built[kind].select("pre.output")]
+
+
+@KINDS
+def test_figures_carry_their_alternative_text(built, kind):
+    images = built[kind].select(".figure img")
+    assert [image["alt"] for image in images] == ["A rising line"] * 2
+
+
+def test_a_page_shows_what_a_deck_leaves_out(built):
+    page, deck = built["pages"].text, built["decks"].select(".slides")[0].text
+    for shown_on_pages_only in ("interact(show)", "claims.holds()", "Left out of the"):
+        assert shown_on_pages_only in page
+        assert shown_on_pages_only not in deck
+
+
+def test_notes_are_folded_on_a_page_and_an_aside_in_a_deck(built):
+    folded = built["pages"].select("details.notes")
+    assert "secret" in folded[0].text
+    assert not folded[0].has_attr("open")
+    everywhere = built["decks"].find_all(string=re.compile("A secret"))
+    assert [s.find_parent("aside")["class"] for s in everywhere] == [["notes"]]
+    assert everywhere[0].find_parent("aside").find("math")
+
+
+def test_a_deck_has_stacks_fragments_and_a_title_slide(built):
+    stacks = built["decks"].select(".slides > section")
+    assert [len(stack.select("section")) for stack in stacks] == [0, 0, 2, 0]
+    assert "title" in stacks[0]["class"]
+    fragments = built["decks"].select(".fragment")
+    assert [f.text.strip() for f in fragments] == ["It rises."]
+    numbers = [footer.b.text for footer in built["decks"].select("footer")]
+    assert numbers == ["1", "2", "3", "4", "5"]
+    assert built["decks"].title.text == "Everything"
+
+
+def test_a_figure_goes_where_it_comes_out_larger(built):
+    beside, under = built["decks"].select(".slides > section")[2].select("section")
+    assert "columns" in beside["class"]
+    assert beside.select(".side img")
+    assert not beside.select(".main img")
+    assert "columns" not in under["class"]
+    assert under.select(".main img")
+
+
+def test_a_deck_is_one_file_with_reveal_and_its_notes_window(built):
+    scripts = [script.text for script in built["decks"].select("script")]
+    assert "reveal.js 5" in scripts[0]
+    assert "RevealNotes" in scripts[1]
+    assert "plugins: [RevealNotes]" in scripts[2]
+    assert "<!--" not in "".join(scripts)
+
+
+def test_cells_after_a_fragment_appear_with_it():
+    nb = v4.new_notebook(
+        cells=[
+            markdown("# T", "slide"),
+            markdown("one", "fragment"),
+            code("1", outputs=[printed("1\n"), picture()]),
+            markdown("two", "fragment"),
+        ]
+    )
+    ((slide,),) = slides(nb)
+    numbers = [cell.metadata.transient.fragment for cell in slide.cells]
+    assert numbers == [None, 0, 0, 1]
+    assert [cell.metadata.transient.fragment for cell in slide.side] == [0]
+
+
+def test_printed_text_is_split_at_verdicts():
+    text = "a\nb\nclaim edges — holds: six\n\nc\n"
+    first, verdict, last = pieces(text)
+    assert (first, last) == ("a\nb\n", "c\n")
+    assert verdict.evidence == "six"
+
+
+def test_a_widget_is_a_hint_on_the_page(full_course):
+    view = "application/vnd.jupyter.widget-view+json"
+    output = v4.new_output(
+        "display_data", data={view: {"model_id": "1"}, "text/plain": "interactive(...)"}
+    )
+    full_course.add("04_live", code("interact(show)", outputs=[output]))
+    assert full_course.run("slides") == 0
+    assert "interactive(...)" not in full_course.built("decks/04_live.html")
