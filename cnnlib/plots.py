@@ -217,8 +217,8 @@ def bars(
     *,
     xlabel: str,
     alt: str,
-    log: bool = False,
     height: float = 3,
+    digits: int = 0,
 ) -> Figure:
     """Horizontal bars with their values written at the end.
 
@@ -226,17 +226,16 @@ def bars(
         values: label: length, drawn from the top.
         xlabel: with its unit.
         alt: what the picture shows.
-        log: a logarithmic axis.
         height: of the figure, in inches.
+        digits: after the decimal point.
     """
     with rc_context(STYLE):
         figure = Figure(height, alt)
         axes = figure.subplots()
         drawn = axes.barh(list(values), list(values.values()), color=COLORS[0])
-        axes.bar_label(drawn, [f"{value:,}" for value in values.values()], padding=6)
+        axes.bar_label(drawn, fmt=f"{{:,.{digits}f}}", padding=6)
         axes.invert_yaxis()
         axes.set_xlabel(xlabel)
-        if log:
-            axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.margins(x=0.15)
     return figure

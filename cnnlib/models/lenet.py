@@ -67,7 +67,7 @@ def lenet5(
 
     Where it is not the paper's: the bitmaps are drawn here in the manner of figure 3;
     weights start from Keras's ``lecun_uniform`` in place of ±2.4 over the fan-in; the
-    output is minus the paper's penalty, so that it is a logit; the loss is the caller's.
+    output is minus the paper's penalty, so that it is a logit; any loss may follow.
 
     Args:
         input_shape: (32, 32, channels): C5 must cover its whole input.
