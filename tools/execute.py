@@ -14,7 +14,7 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbconvert.filters import strip_ansi
 from nbstripout import strip_output
 
@@ -87,11 +87,13 @@ def executed(
     """
     nb = nbformat.read(path, as_version=4)
     # Sockets in a folder of their own: TCP ports may be snatched before they are bound.
-    sockets = tempfile.TemporaryDirectory()
+    # What TensorFlow logs past ipykernel lands there too, not in the progress display.
+    folder = tempfile.TemporaryDirectory()
+    log = Path(folder.name, "log")
     km = AsyncKernelManager(
         kernel_spec_manager=_ThisPython(),
         transport="ipc",
-        connection_file=f"{sockets.name}/kernel.json",
+        connection_file=f"{folder.name}/kernel.json",
     )
     client = NotebookClient(
         nb,
@@ -107,26 +109,33 @@ def executed(
     start = time.monotonic()
     if not progress.tty:
         progress.say(f"{path.stem}  runs")
-    with sockets, client.setup_kernel(cleanup_kc=True, env=env, cwd=str(path.parent)):
-        for count, index in enumerate(cells, 1):
-            where = f"{path.stem}  cell {count}/{len(cells)}  {above[index]}"
-            try:
+    where = path.stem
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(folder)
+        stderr = stack.enter_context(log.open("w"))
+        try:
+            stack.enter_context(
+                client.setup_kernel(
+                    cleanup_kc=True, env=env, cwd=str(path.parent), stderr=stderr
+                )
+            )
+            for count, index in enumerate(cells, 1):
+                where = f"{path.stem}  cell {count}/{len(cells)}  {above[index]}"
                 with progress.step(where):
                     client.execute_cell(nb.cells[index], index, execution_count=count)
-            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                raise CourseError(_reason(error, where)) from None
-        progress.say(f"{path.stem}  ran in {time.monotonic() - start:.0f} s")
-        yield nb, client
-
-
-def _reason(error: Exception, where: str) -> str:
-    if isinstance(error, CellExecutionError):
-        value = strip_ansi(error.evalue).strip().partition("\n")[0]
-        tail = strip_ansi(error.traceback).rstrip().splitlines()[-12:]
-        return "\n    ".join([f"{where}: {error.ename}: {value}", *tail])
-    if isinstance(error, CellTimeoutError):
-        return f"{where}: took longer than {QUICK_TIMEOUT} s"
-    return f"{where}: the kernel died"
+        except CellExecutionError as error:
+            value = strip_ansi(error.evalue).strip().partition("\n")[0]
+            tail = strip_ansi(error.traceback).rstrip().splitlines()[-12:]
+            lines = [f"{where}: {error.ename}: {value}", *tail]
+        except CellTimeoutError:
+            lines = [f"{where}: took longer than {QUICK_TIMEOUT} s"]
+        except RuntimeError:  # its kernel died, or never came to life
+            lines = [f"{where}: the kernel died", *log.read_text().splitlines()[-6:]]
+        else:
+            progress.say(f"{path.stem}  ran in {time.monotonic() - start:.0f} s")
+            yield nb, client
+            return
+    raise CourseError("\n    ".join(lines))
 
 
 def outputs_digest(nb: nbformat.NotebookNode) -> str:

@@ -1,5 +1,6 @@
 """Turns notebooks into pages and decks that ask no network for anything."""
 
+import ast
 import base64
 import math
 import os
@@ -95,9 +96,11 @@ class Slide:
     style: str = ""
 
 
-# The body of a slide and its type, in pixels of the 1280×720 deck.css.
-WIDTH, HEIGHT, GAP = 1160, 540, 36
-TEXT, CHAR, CODE = 39, 13.2, 0.605
+# The body of a slide and its type, in pixels of the 1280×720 that deck.css lays out;
+# a figure lower than LARGE is worth smaller type. Letters are so many times as wide as
+# they are high: ADVANCE in code, LETTER in the widest of the usual system fonts.
+WIDTH, HEIGHT, GAP, LARGE = 1160, 540, 36, 340
+TIGHT, TIGHT_CODE, ADVANCE, LETTER = 26, 20, 0.605, 0.55
 
 
 def slides(nb: nbformat.NotebookNode) -> list[list[Slide]]:
@@ -121,7 +124,8 @@ def slides(nb: nbformat.NotebookNode) -> list[list[Slide]]:
             fragments = 0
         fragments += kind == "fragment"
         cell.metadata.transient = {
-            "remove_source": cell.cell_type == "code" and "remove-input" in tags,
+            "remove_source": cell.cell_type == "code"
+            and ("remove-input" in tags or _only_settles(cell.source)),
             "fragment": fragments - 1 if fragments else None,
             "figure": any(map(_png, cell.get("outputs", ()))),
         }
@@ -132,6 +136,14 @@ def slides(nb: nbformat.NotebookNode) -> list[list[Slide]]:
             slide.heading, _, first.source = first.source.partition("\n")
         _arrange(slide)
     return stacks
+
+
+def _only_settles(source: str) -> bool:
+    """Whether code is one claims line, which its verdict says better on a slide."""
+    try:
+        return source.startswith("claims.") and len(ast.parse(source).body) == 1
+    except SyntaxError:  # a line of IPython's own
+        return False
 
 
 def _png(output) -> bool:
@@ -159,8 +171,8 @@ def _texts(cells: list) -> tuple[list[str], list[str]]:
                     if isinstance(piece, str):
                         code += ["", *piece.splitlines()]
                     else:
-                        statement = claims.LEDGER[piece.id].statement
-                        prose += [statement, f"Holds: {piece.evidence}", ""]
+                        claim = claims.LEDGER.get(piece.id)
+                        prose += [claim.statement if claim else "", str(piece), ""]
     return prose, code
 
 
@@ -168,25 +180,32 @@ def _arrange(slide: Slide) -> None:
     """Put figures below or beside the text, wherever they come out larger."""
     figures = [o for c in slide.cells for o in c.get("outputs", ()) if _png(o)]
     prose, code = _texts(slide.cells)
-    longest = max(map(len, code), default=0)
-    size = min(24, max(20, int((WIDTH - 36) / (CODE * max(longest, 1)))))
-    slide.style = f"--code: {size}px"
-    if not figures:
-        return
-    aspect = max(w / h for w, h in map(_shape, figures)) / len(figures)
+    longest = max(map(len, code), default=1)
+    fitting = int((WIDTH - 36) / (ADVANCE * longest))
+    tight = f"--text: {TIGHT}px; --code: {TIGHT_CODE}px"
+    for text, size in (28, min(24, max(TIGHT_CODE, fitting))), (TIGHT, TIGHT_CODE):
 
-    def height(width: float, size: int) -> float:
-        wrapped = sum(max(1, math.ceil(len(x) * CHAR / width)) for x in prose)
-        return wrapped * TEXT + len(prose) * 6 + len(code) * size * 1.4
+        def height(width: float, text=text, size=size) -> float:
+            lines = sum(math.ceil(len(x) * text * LETTER / (width - 46)) for x in prose)
+            return lines * text * 1.36 + len(prose) * 6 + len(code) * size * 1.4
 
-    best = min(HEIGHT - height(WIDTH, size), WIDTH / aspect)
-    narrowest = max(360, int(longest * CODE * 20) + 36)
-    for width in range(narrowest, 800, 40):
-        beside = min(HEIGHT, (WIDTH - GAP - width) / aspect)
-        if height(width, 20) <= HEIGHT and beside > best:
-            best, slide.style = beside, f"--code: 20px; --text-width: {width}px"
-            slide.side = [_figures(c) for c in slide.cells if _figures(c)["outputs"]]
-    if slide.side:
+        style = f"--text: {text}px; --code: {size}px"
+        if not figures:
+            slide.style = style if height(WIDTH) <= HEIGHT else tight
+            return
+        aspect = max(w / h for w, h in map(_shape, figures)) / len(figures)
+        options = [(min(HEIGHT - height(WIDTH), WIDTH / aspect), style, False)]
+        for width in range(max(360, int(longest * ADVANCE * size) + 40), 840, 40):
+            if height(width) <= HEIGHT:
+                beside = min(HEIGHT, (WIDTH - GAP - width) / aspect)
+                options.append((beside, f"{style}; --column: {width}px", True))
+        drawn, slide.style, columns = max(options)
+        if drawn >= LARGE:
+            break
+    if columns:
+        slide.side = [
+            _figures(c) for c in slide.cells if c.metadata.transient["figure"]
+        ]
         slide.cells = [_without_figures(cell) for cell in slide.cells]
 
 

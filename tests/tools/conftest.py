@@ -27,7 +27,7 @@ def full_course(course):
         code("plot(x)\nshow(x)", outputs=[printed("42 weights\n"), picture()]),
         markdown("It rises.", "fragment"),
         markdown("## A wide figure under code", "subslide"),
-        code("plot(x)", outputs=[picture(12, 3)]),
+        code("plot(x)", outputs=[picture(12, 3, "execute_result")]),
         markdown("## Verdicts", "slide"),
         code(
             "claims.holds()",

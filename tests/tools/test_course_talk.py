@@ -14,10 +14,13 @@ def ticks(course):
 
 
 def test_pages_decks_and_executed_notebooks_are_written(course, capsys):
-    course.add("00_first", code("print(6 * 7)"), title="First & foremost")
+    cells = code("print(6 * 7)"), code("'a result'")
+    course.add("00_first", *cells, title="First & foremost")
     before = course.notebook("00_first").read_bytes()
     assert course.run("talk") == 0
-    assert ">42\n</pre>" in course.built("pages/00_first.html")
+    for kind in ("pages", "decks"):
+        assert ">42\n</pre>" in course.built(f"{kind}/00_first.html")
+        assert "'a result'</pre>" in course.built(f"{kind}/00_first.html")
     assert "<title>First &amp; foremost</title>" in course.built("decks/00_first.html")
     cells = json.loads(course.built("executed/00_first.ipynb"))["cells"]
     assert cells[1]["outputs"][0]["text"] == ["42\n"]
