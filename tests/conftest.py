@@ -1,0 +1,16 @@
+import keras
+import pytest
+
+from cnnlib import claims
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    """Every test starts seeded, at the default scale, with no claim settled."""
+    monkeypatch.delenv("CNNLIB_SCALE", raising=False)
+    keras.utils.set_random_seed(0)
+    settled = dict(claims.settled)
+    claims.settled.clear()
+    yield
+    claims.settled.clear()
+    claims.settled.update(settled)

@@ -1,0 +1,82 @@
+"""The stored notebooks: nothing in them may pass nbval without being checked."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cnnlib import claims
+from tools.guard import complaints
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_whole_and_checked(path):
+    assert complaints(path) == []
+
+
+def test_the_notebooks_of_the_talk_are_there():
+    stems = [path.stem for path in NOTEBOOKS]
+    assert {"00_start_here", "01_neural_networks", "02_convolution", "06_mnist"} <= set(
+        stems
+    )
+    assert all(re.fullmatch(r"\d\d_[a-z_]+", stem) for stem in stems)
+    assert len({stem[:2] for stem in stems}) == len(stems)
+
+
+def test_no_claim_is_settled_in_two_notebooks():
+    verdicts = Counter(
+        verdict.id
+        for path in NOTEBOOKS
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", ())
+        for verdict in claims.parse(output.get("text", ""))
+    )
+    assert [claim for claim, times in verdicts.items() if times > 1] == []
+    assert set(verdicts) <= set(claims.LEDGER)
+
+
+def test_the_readme_lists_every_notebook():
+    readme = (ROOT / "README.md").read_text()
+    for path in NOTEBOOKS:
+        assert f"(notebooks/{path.name})" in readme
+
+
+def test_every_link_of_the_readme_leads_somewhere():
+    readme = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", readme)
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+RECORDS = sorted((ROOT / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_recorded_run_says_how_it_was_made(path):
+    record = json.loads(path.read_text())
+    assert {"date", "command", "machine", "versions", "runs", "median"} <= set(record)
+    for run in record["runs"]:
+        assert {"seed", "accuracy", "seconds"} <= set(run)
+    accuracies = sorted(run["accuracy"] for run in record["runs"])
+    assert record["median"]["accuracy"] == pytest.approx(
+        accuracies[len(accuracies) // 2]
+    )
+
+
+def test_mnist_was_recorded_at_99_percent_over_five_seeds():
+    record = json.loads((ROOT / "results" / "06_mnist.json").read_text())
+    assert sorted(run["seed"] for run in record["runs"]) == [0, 1, 2, 3, 4]
+    assert record["median"]["accuracy"] >= 0.99
+
+
+def test_the_readme_states_the_recorded_figures():
+    readme = (ROOT / "README.md").read_text()
+    median = json.loads((ROOT / "results" / "06_mnist.json").read_text())["median"]
+    assert f"{median['accuracy']:.2%}".replace("%", " %") in readme
+    assert f"{median['seconds']:.0f} s" in readme

@@ -1,0 +1,167 @@
+"""Finds what nbval would pass without checking, and what a notebook owes its reader."""
+
+import ast
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+
+from cnnlib import claims
+from tools.execute import normalized, outputs_digest
+
+SLIDES = {"slide", "subslide", "fragment", "-", "skip", "notes"}
+CHECKED_TAGS = {"remove-input", "remove-deck", "trained-figure", "raises-exception"}
+UNCHECKED = "nbval-ignore-output"
+LOG = re.compile(
+    r"[IWEF]0000 00:00|absl::Init|cpu_feature_guard|oneDNN|cudart_stub|cuda_platform"
+    r"|computation_placer|TF_ENABLE_ONEDNN"
+)
+LARGEST = 1_500_000  # bytes of a stored notebook
+
+
+def complaints(path: Path) -> list[str]:
+    """Everything that is wrong with a stored notebook, a line each."""
+    nb = nbformat.read(path, as_version=4)
+    found = [*_frame(path, nb), *_execution(nb), *_claims(path, nb)]
+    for number, cell in enumerate(nb.cells):
+        if cell.metadata.get("slideshow", {}).get("slide_type") not in SLIDES:
+            found.append(f"cell {number} has no slide type")
+    if not any(
+        c.metadata.get("slideshow", {}).get("slide_type") == "notes" for c in nb.cells
+    ):
+        found.append("there are no speaker notes")
+    for number, cell in enumerate(nb.cells):
+        if cell.cell_type == "code":
+            found += [f"cell {number} {what}" for what in _cell(nb, number, cell)]
+    return found
+
+
+def _frame(path: Path, nb) -> list[str]:
+    """The first and the last words, the links, and the stored form."""
+    found = []
+    text = path.read_text(encoding="utf-8")
+    if len(text) > LARGEST:
+        found.append(f"{len(text):,} bytes are stored; {LARGEST:,} may be")
+    first, last = nb.cells[0].source, nb.cells[-1].source
+    if not re.match(r"# .+\n\n.+\.\n", first):
+        found.append("the first cell has no title with a sentence below it")
+    if not 3 <= len(re.findall(r"(?m)^- ", first)) <= 5:
+        found.append("the first cell does not list 3 to 5 objectives")
+    if "**Talk section:**" not in first or not re.search(r"\d+ minutes", first):
+        found.append("the first cell does not state the talk's section and the minutes")
+    exercises = last.partition("### Further reading")[0].partition("### Exercises")[2]
+    if not 2 <= len(re.findall(r"(?m)^\d+\. ", exercises)) <= 3:
+        found.append("the last cell does not state two or three exercises")
+    if not re.search(
+        r"### Further reading(?s:.*)(arXiv:\d{4}\.\d{4,5}|doi:10\.)", last
+    ):
+        found.append("the last cell has no further reading with its arXiv id or DOI")
+    everything = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
+    if "## What we saw" not in everything:
+        found.append("there is no 'What we saw'")
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", everything):
+        if not (path.parent / target).exists():
+            found.append(f"a link leads nowhere: {target}")
+    neighbours = {p.name for p in path.parent.glob("[0-9][0-9]_*.ipynb")} - {path.name}
+    if neighbours and not any(f"]({name})" in everything for name in neighbours):
+        found.append("it links to no other notebook")
+    if not found and text != normalized(nbformat.reads(text, as_version=4)):
+        found.append("it is not stored as `make notebooks` stores it")
+    return found
+
+
+def _execution(nb) -> list[str]:
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    found = []
+    if (counts := [c.execution_count for c in code]) != list(range(1, len(code) + 1)):
+        found.append(f"its cells were not executed once, in order: {counts}")
+    if nb.metadata.get("cnnlib", {}).get("outputs") != outputs_digest(nb):
+        found.append("its outputs are not those that `make notebooks` stored")
+    lines = [len(cell.source.splitlines()) for cell in code]
+    if lines and statistics.median(lines) > 5:
+        found.append(
+            f"half of its cells have more than {statistics.median(lines)} lines"
+        )
+    loose = sum(UNCHECKED in c.metadata.get("tags", ()) for c in code)
+    if loose > len(code) / 4:
+        found.append(f"{loose} of {len(code)} cells are not checked")
+    return found
+
+
+def _claims(path: Path, nb) -> list[str]:
+    """That exactly the claims that the ledger gives to this notebook are settled."""
+    printed = "\n".join(
+        output.text
+        for cell in nb.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream"
+    )
+    settled = [verdict.id for verdict in claims.parse(printed)]
+    owed = [c.id for c in claims.LEDGER.values() if c.notebook == path.name[:2]]
+    found = [f"claim {i} is not settled" for i in owed if i not in settled]
+    found += [
+        f"claim {i} is settled here, against the ledger"
+        for i in settled
+        if i not in owed
+    ]
+    found += [f"claim {i} is settled twice" for i in owed if settled.count(i) > 1]
+    return found
+
+
+def _cell(nb, number: int, cell) -> list[str]:
+    found = []
+    tags = set(cell.metadata.get("tags", ()))
+    if unknown := tags - CHECKED_TAGS - {UNCHECKED}:
+        found.append(f"has unknown tags: {', '.join(sorted(unknown))}")
+    above = nb.cells[number - 1].source if number else ""
+    if UNCHECKED in tags and "not checked" not in above:
+        found.append(
+            "is not checked, and the cell above does not say why ('not checked')"
+        )
+    if re.search(r"(?i)#\s*(nbval|pytest_validate)_", cell.source):
+        found.append("steers nbval by a comment; use a tag")
+    if (lines := len(cell.source.splitlines())) > 20:
+        found.append(f"has {lines} lines; 20 may be")
+    if cell.source.rstrip().endswith(";"):
+        found.append("ends in a semicolon, which nbval does not understand")
+    if not cell.outputs and _speaks(cell.source):
+        found.append("prints or shows something, but no output is stored")
+    errors = [o for o in cell.outputs if o.output_type == "error"]
+    if bool(errors) != ("raises-exception" in tags):
+        found.append("stores an error without the tag raises-exception, or the reverse")
+    pictures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+    if any(not o.metadata.get("image/png", {}).get("alt") for o in pictures):
+        found.append("shows a figure without alt text")
+    if ("trained-figure" in tags) and not pictures:
+        found.append("is tagged trained-figure and shows none")
+    words = "\n".join(_words(output) for output in cell.outputs)
+    if any(o.get("name") == "stderr" for o in cell.outputs) or LOG.search(words):
+        found.append("stores a line of log or of stderr")
+    if re.search(r"(?:^|[\s'\"(])/(?:home|root|tmp|Users)/", words):
+        found.append("stores a path of the machine that ran it")
+    return found
+
+
+def _speaks(source: str) -> bool:
+    """Whether the cell prints, settles a claim, or ends in a picture."""
+    tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "pass", source))
+    calls = [
+        ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)
+    ]
+    last = tree.body[-1] if tree.body else None
+    ends = ast.unparse(last) if isinstance(last, ast.Expr) else ""
+    return (
+        "print" in calls
+        or any(call.startswith("claims.") and call[7:] in RULINGS for call in calls)
+        or ends.startswith("plots.")
+    )
+
+
+RULINGS = ("holds", "corrected", "cited")
+
+
+def _words(output) -> str:
+    data = output.get("data", {})
+    texts = [text for kind, text in data.items() if kind.startswith("text/")]
+    return "\n".join([output.get("text", ""), *texts, output.get("evalue", "")])
