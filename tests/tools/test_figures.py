@@ -1,0 +1,90 @@
+"""Figures are told apart when they differ, and only then."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlib import plots
+from tools.figures import AFAR, complaint, distance
+
+rng = np.random.default_rng(0)
+
+
+def png(array):
+    stream = io.BytesIO()
+    Image.fromarray(np.asarray(array, "uint8")).save(stream, "png")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def drawn(figure):
+    return base64.b64encode(figure._repr_mimebundle_()[0]["image/png"]).decode()
+
+
+def line(values):
+    series = {"a": values}
+    return drawn(plots.lines([1, 2, 3], series, xlabel="x", ylabel="y", alt="A."))
+
+
+NOISE = rng.integers(0, 256, (360, 640, 3))
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_figure_agrees_with_itself(trained):
+    assert complaint([png(NOISE)], [png(NOISE)], trained=trained) is None
+    assert complaint([], [], trained=trained) is None
+
+
+def test_distance_is_the_rms_in_grey_levels():
+    one, two = np.zeros((4, 4, 3)), np.zeros((4, 4, 3))
+    two[:2] = 30
+    assert distance(png(one), png(two)) == pytest.approx(np.sqrt(30**2 / 2))
+
+
+def test_transparency_is_white():
+    clear = np.zeros((4, 4, 4))
+    assert distance(png(clear), png(np.full((4, 4, 3), 255))) == 0
+
+
+def test_exact_figures_may_differ_by_rendering_only():
+    slightly = np.clip(NOISE + rng.choice([-1, 1], NOISE.shape), 0, 255)
+    assert complaint([png(NOISE)], [png(slightly)], trained=False) is None
+    wrong = complaint([line([1, 2, 3])], [line([1, 2.2, 3])], trained=False)
+    assert "figure 1 (exact) is off by" in wrong
+
+
+def test_trained_figures_are_compared_from_afar():
+    height, width = AFAR[1] * 20, AFAR[0] * 20
+    grey = np.full((height, width, 3), 128)
+    speckled = grey + rng.choice([-60, 60], grey.shape)
+    assert (
+        complaint(
+            [png(speckled)], [png(np.clip(2 * grey - speckled, 0, 255))], trained=True
+        )
+        is None
+    )
+    wrong = complaint(
+        [line([1, 2, 3])],
+        [
+            drawn(
+                plots.images(rng.random((2, 9, 9, 1)), alt="B.", columns=2, height=4.5)
+            )
+        ],
+        trained=True,
+    )
+    assert "figure 1 (trained) is off by" in wrong
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_size_number_and_blankness_are_always_checked(trained):
+    shown, other = png(NOISE), png(NOISE[:, :-1])
+    assert "2 were drawn" in complaint([shown], [shown, shown], trained=trained)
+    assert "(640, 360) pixels, it is (639, 360)" in complaint(
+        [shown], [other], trained=trained
+    )
+    blank = png(np.full(NOISE.shape, 255))
+    assert "figure 2 is blank" in complaint(
+        [shown, blank], [shown, blank], trained=trained
+    )

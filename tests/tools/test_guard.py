@@ -1,0 +1,198 @@
+"""The guard notices each fault, planted one at a time in a good notebook."""
+
+import nbformat
+import pytest
+from nbformat import v4
+from small_course import picture, printed
+
+from cnnlib.claims import LEDGER, Verdict
+from tools.execute import normalized
+from tools.guard import complaints
+
+FIRST = """# A lesson
+
+After this page you can tell a good notebook from a bad one.
+
+**You will**
+
+- see this,
+- see that,
+- see more.
+
+**Talk section:** 3 · **5 minutes**"""
+LAST = """### Exercises
+
+1. Do this.
+2. Do that.
+
+### Further reading
+
+- Somebody: *Something*, arXiv:1234.56789."""
+
+
+def cell(kind, source, slide="-", tags=(), **fields):
+    metadata = {"slideshow": {"slide_type": slide}, "tags": list(tags)}
+    return getattr(v4, f"new_{kind}_cell")(source, metadata=metadata, **fields)
+
+
+def verdict(claim="mnist-99"):
+    return printed(f"{Verdict(claim, 'holds', 'measured')}\n")
+
+
+def good():
+    """A notebook 06, which the ledger has settle one claim."""
+    figure = picture(kind="execute_result")
+    figure.execution_count = 2
+    return v4.new_notebook(
+        cells=[
+            cell("markdown", FIRST, "slide"),
+            cell("markdown", "Say this.", "notes"),
+            cell("code", "print(1)", outputs=[printed("1\n")], execution_count=1),
+            cell("code", "plots.bars(x)", outputs=[figure], execution_count=2),
+            cell("code", "x = 1", execution_count=3),
+            cell(
+                "code",
+                'claims.holds("mnist-99", True, "measured")',
+                outputs=[verdict()],
+                execution_count=4,
+            ),
+            cell("markdown", "## What we saw\n\n[next](07_next.ipynb)", "slide"),
+            cell("markdown", LAST, "skip"),
+        ]
+    )
+
+
+@pytest.fixture
+def look(tmp_path):
+    (tmp_path / "07_next.ipynb").write_text("{}")
+
+    def look(nb, store=normalized):
+        for number, one in enumerate(nb.cells):
+            one.id = f"cell-{number}"
+        path = tmp_path / "06_lesson.ipynb"
+        path.write_text(store(nb), encoding="utf-8")
+        return complaints(path)
+
+    return look
+
+
+def test_a_good_notebook_is_not_complained_of(look):
+    assert look(good()) == []
+    assert [c.id for c in LEDGER.values() if c.notebook == "06"] == ["mnist-99"]
+
+
+def edit(nb, number, **fields):
+    nb.cells[number].update(fields)
+
+
+def tag(nb, number, *tags):
+    nb.cells[number].metadata.tags = list(tags)
+
+
+FAULTS = {
+    "cell 4 has no slide type": lambda nb: nb.cells[4].metadata.pop("slideshow"),
+    "there are no speaker notes": lambda nb: nb.cells.pop(1),
+    "no title": lambda nb: edit(nb, 0, source=FIRST.replace("# A", "A")),
+    "3 to 5 objectives": lambda nb: edit(
+        nb, 0, source=FIRST.replace("- see m", "see m")
+    ),
+    "section and the minutes": lambda nb: edit(nb, 0, source=FIRST[:-11]),
+    "two or three exercises": lambda nb: edit(nb, -1, source=LAST.replace("2. ", "")),
+    "no further reading": lambda nb: edit(nb, -1, source=LAST.replace("arXiv:", "")),
+    "no 'What we saw'": lambda nb: edit(nb, 6, source="[next](07_next.ipynb)"),
+    "leads nowhere: 08_x.ipynb": lambda nb: edit(
+        nb, 6, source="## What we saw\n[a](07_next.ipynb) [b](08_x.ipynb)"
+    ),
+    "links to no other": lambda nb: edit(nb, 6, source="## What we saw"),
+    "not executed once, in order": lambda nb: edit(nb, 4, execution_count=None),
+    "in order: [2, 1, 3, 4]": lambda nb: (
+        edit(nb, 2, execution_count=2),
+        edit(nb, 3, execution_count=1),
+    ),
+    "have more than 6": lambda nb: [
+        edit(nb, i, source="\n".join("abcdef")) for i in (2, 3, 4)
+    ],
+    "has 21 lines": lambda nb: edit(nb, 4, source="x\n" * 20 + "x"),
+    "2 of 4 cells are not checked": lambda nb: [
+        tag(nb, i, "nbval-ignore-output") for i in (2, 3)
+    ],
+    "does not say why": lambda nb: tag(nb, 4, "nbval-ignore-output"),
+    "unknown tags: nbval-skip": lambda nb: tag(nb, 4, "nbval-skip"),
+    "steers nbval": lambda nb: edit(nb, 4, source="# NBVAL_IGNORE_OUTPUT\nx = 1"),
+    "semicolon": lambda nb: edit(nb, 4, source="x = 1;"),
+    "cell 2 prints or shows": lambda nb: edit(nb, 2, outputs=[]),
+    "cell 3 prints or shows": lambda nb: edit(nb, 3, outputs=[]),
+    "cell 5 prints or shows": lambda nb: edit(nb, 5, outputs=[]),
+    "claim mnist-99 is not settled": lambda nb: nb.cells.pop(5),
+    "claim jft is settled here": lambda nb: nb.cells[5].outputs.append(verdict("jft")),
+    "settled twice": lambda nb: nb.cells[2].outputs.append(verdict()),
+    "stores an error": lambda nb: nb.cells[4].outputs.append(
+        v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
+    ),
+    "or the reverse": lambda nb: tag(nb, 4, "raises-exception"),
+    "without alt text": lambda nb: edit(nb, 3, outputs=[bare_picture()]),
+    "trained-figure and shows none": lambda nb: tag(nb, 4, "trained-figure"),
+    "of log or of stderr": lambda nb: nb.cells[4].outputs.append(
+        printed("x", "stderr")
+    ),
+    "cell 4 stores a line of log": lambda nb: nb.cells[4].outputs.append(
+        printed("I0000 00:00:1 port.cc:153] oneDNN custom operations are on.")
+    ),
+    "path of the machine": lambda nb: nb.cells[4].outputs.append(
+        printed("see /home/someone/x")
+    ),
+    "bytes are stored": lambda nb: edit(nb, 7, source=LAST + " " * 1_500_000),
+}
+
+
+def bare_picture():
+    output = picture()
+    output.metadata = {}
+    return output
+
+
+@pytest.mark.parametrize("complaint", FAULTS)
+def test_a_fault_is_noticed(complaint, look):
+    nb = good()
+    FAULTS[complaint](nb)
+    assert any(complaint in line for line in look(nb)), look(nb)
+
+
+def after_storing(change):
+    """Store a notebook as the tool does, then change it by hand."""
+
+    def store(nb):
+        stored = nbformat.reads(normalized(nb), as_version=4)
+        change(stored)
+        return nbformat.writes(stored, indent=1) + "\n"
+
+    return store
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda nb: edit(nb, 2, outputs=[printed("2\n")]),
+        lambda nb: edit(nb, 2, outputs=[]),
+        lambda nb: edit(nb, 3, outputs=[picture(7, 4, "display_data")]),
+        lambda nb: edit(nb, 4, source="x = 2"),
+        lambda nb: edit(nb, 4, execution_count=None),
+        lambda nb: nb.metadata.pop("cnnlib"),
+    ],
+    ids=["text", "no output", "figure", "source", "count", "digest"],
+)
+def test_a_change_by_hand_is_noticed(change, look):
+    wrong = "its outputs are not those that `make notebooks` stored"
+    assert wrong in look(good(), after_storing(change))
+
+
+def test_another_layout_of_the_file_is_noticed(look):
+    found = look(good(), lambda nb: normalized(nb).replace("\n ", "\n  "))
+    assert found == ["it is not stored as `make notebooks` stores it"]
+
+
+def test_an_unchecked_cell_with_its_reason_is_accepted(look):
+    nb = good()
+    edit(nb, 1, source="The time is not checked: it differs.", cell_type="markdown")
+    tag(nb, 2, "nbval-ignore-output")
+    assert look(nb) == []
