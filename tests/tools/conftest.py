@@ -31,7 +31,6 @@ def full_course(course):
         markdown("## Verdicts", "slide"),
         code(
             "claims.holds()",
-            tags=["remove-input"],
             outputs=[
                 printed(
                     "counting\n"
@@ -41,6 +40,7 @@ def full_course(course):
                 )
             ],
         ),
+        code("hidden()", tags=["remove-input"], outputs=[printed("seen\n")]),
         markdown("| a | b |\n|---|---|\n| 1 | 2 |"),
         code(
             "interact(show)", "slide", tags=["remove-deck"], outputs=[printed("ui\n")]

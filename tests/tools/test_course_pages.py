@@ -1,15 +1,20 @@
 """Pages and decks: what they show, what they hide, and that they fetch nothing."""
 
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4
 from small_course import code, markdown, picture, printed
 
 from tools import build, render
-from tools.course import Course, CourseError
+from tools.course import Course, CourseError, Lesson
 from tools.render import mathml, pieces, slides
+
+ROOT = Path(__file__).parents[2]
+STORED = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 @pytest.fixture
@@ -32,15 +37,32 @@ def built(full_course):
 KINDS = pytest.mark.parametrize("kind", ["pages", "decks"])
 
 
-@KINDS
-def test_nothing_is_fetched_from_anywhere(built, kind):
-    soup = built[kind]
+def assert_fetches_nothing(soup):
     for element in soup.select("[src], [srcset], link[href], object, iframe, base"):
         assert element.get("src", "").startswith("data:"), element
     for style in soup.select("style"):
         assert not re.search(r"@import|url\((?!['\"]?data:)", style.text)
     for script in soup.select("script"):
         assert not re.search(r"import\(|fetch\(['\"]http|cdn|unpkg", script.text)
+
+
+@KINDS
+def test_nothing_is_fetched_from_anywhere(built, kind):
+    assert_fetches_nothing(built[kind])
+
+
+LOGGED = r"oneDNN|cudart|cuInit|absl::|^[IWE]\d{4} |TF_ENABLE_|Could not find cuda"
+
+
+@pytest.mark.parametrize("path", STORED, ids=[path.stem for path in STORED])
+@pytest.mark.parametrize("make", [render.page, render.deck])
+def test_stored_notebooks_fetch_nothing_and_show_no_log(path, make):
+    nb = nbformat.read(path, as_version=4)
+    made = make(Course(ROOT), nb, Lesson.of(path, nb), "x")
+    soup = BeautifulSoup(made, "html.parser")
+    assert_fetches_nothing(soup)
+    for output in soup.select("pre.output"):
+        assert not re.search(LOGGED, output.text, re.M), output.text
 
 
 @KINDS
@@ -94,9 +116,10 @@ def test_figures_carry_their_alternative_text(built, kind):
 
 def test_a_page_shows_what_a_deck_leaves_out(built):
     page, deck = built["pages"].text, built["decks"].select(".slides")[0].text
-    for shown_on_pages_only in ("interact(show)", "claims.holds()", "Left out of the"):
-        assert shown_on_pages_only in page
-        assert shown_on_pages_only not in deck
+    for left_out in ("interact(show)", "claims.holds()", "hidden()", "Left out of the"):
+        assert left_out in page
+        assert left_out not in deck
+    assert "seen" in deck
 
 
 def test_notes_are_folded_on_a_page_and_an_aside_in_a_deck(built):

@@ -48,10 +48,13 @@ def test_only_what_is_stale_is_done_again(course, capsys):
     assert course.run("talk") == 0
     assert ticks(course) == "abBaB"
 
-    (course.root / "cnnlib").mkdir()
-    (course.root / "cnnlib" / "new.py").write_text("")
-    assert course.run("talk") == 0
-    assert ticks(course) == "abBaBaB"
+    course.notebook("01_b").unlink()
+    library = course.root / "cnnlib" / "models.py"
+    library.parent.mkdir()
+    for text in ("filters = 32", "filters = 33"):
+        library.write_text(text)
+        assert course.run("talk") == 0
+    assert ticks(course) == "abBaBaa"
 
 
 def test_the_scale_is_part_of_what_makes_outputs_stale(course, monkeypatch):
