@@ -28,7 +28,7 @@ test: env ## check style, library, builder and every stored output
 	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 notebooks
 
 test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installed
-	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest tests -m "not tensorflow" --ignore=tests/tools --ignore=tests/notebooks
+	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest tests --ignore=tests/tools --ignore=tests/notebooks
 
 lab: env ## open JupyterLab on the first notebook (PORT=8889 for another port)
 	@$(PY) -m tools lab --port $(PORT)
