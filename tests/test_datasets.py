@@ -423,6 +423,17 @@ def test_the_data_folder_is_the_variables_else_the_repositorys(monkeypatch, tmp_
     assert datasets.data_folder() == Path(__file__).resolve().parents[1] / "data"
 
 
+def test_a_relative_data_folder_is_found_from_a_notebooks_folder_too(
+    monkeypatch, tmp_path
+):
+    root = Path(__file__).resolve().parents[1]
+    monkeypatch.setenv("CNNLIB_DATA", "./data")
+    monkeypatch.chdir(tmp_path)
+    assert datasets.data_folder() == root / "data"
+    (tmp_path / "data").mkdir()
+    assert datasets.data_folder() == tmp_path.resolve() / "data"
+
+
 # -------------------------------------------------------------------- download
 
 

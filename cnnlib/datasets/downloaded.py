@@ -30,18 +30,22 @@ def data_folder() -> Path:
     """Where the real sets are looked for, and where downloads land.
 
     ``$CNNLIB_DATA``, else ``data/`` of the repository that this package is installed
-    from, else ``data/`` of the working directory.
+    from, else ``data/`` of the working directory. A relative ``$CNNLIB_DATA`` is looked
+    for from the working directory, then from the repository: a notebook works in its
+    own folder, whatever folder it was started from.
 
     Raises:
         NotADirectoryError: ``$CNNLIB_DATA`` is set and is not a folder.
     """
-    if given := os.environ.get("CNNLIB_DATA"):
-        folder = Path(given).expanduser().resolve()
-        if not folder.is_dir():
-            raise NotADirectoryError(f"CNNLIB_DATA={given!r} is not a folder")
-        return folder
     root = Path(__file__).resolve().parents[2]
-    return (root if (root / "pyproject.toml").exists() else Path.cwd()) / "data"
+    if not (root / "pyproject.toml").exists():
+        root = Path.cwd()
+    if not (given := os.environ.get("CNNLIB_DATA")):
+        return root / "data"
+    for base in (Path.cwd(), root):
+        if (folder := (base / Path(given).expanduser()).resolve()).is_dir():
+            return folder
+    raise NotADirectoryError(f"CNNLIB_DATA={given!r} is not a folder")
 
 
 def load(name: str) -> Dataset:
