@@ -48,7 +48,7 @@ def machine() -> dict[str, object]:
         "cpu": cpu,
         "cores": os.cpu_count(),
         "memory_gib": round(memory),
-        "os": f"{platform.system()} {platform.release()}",
+        "os": f"{platform.system()} {platform.release().partition('-')[0]}",
         "accelerator": ", ".join(gpus.splitlines()) or "none",
     }
 
