@@ -14,8 +14,8 @@ def pngs(outputs) -> list[str]:
 def all_agrees(cell, fresh, stored, skip_compare=None) -> bool:
     if not texts_agree(cell, fresh, stored, skip_compare):
         return False
-    trained = "trained-figure" in cell.cell.metadata.get("tags", [])
-    wrong = figures.complaint(pngs(stored), pngs(fresh), trained=trained)
+    tags = cell.cell.metadata.get("tags", [])
+    wrong = figures.complaint(pngs(stored), pngs(fresh), tags)
     if wrong:
         cell.comparison_traceback.append(wrong)
     return not wrong

@@ -11,7 +11,8 @@ from cnnlib import claims
 from tools.execute import normalized, outputs_digest
 
 SLIDES = {"slide", "subslide", "fragment", "-", "skip", "notes"}
-CHECKED_TAGS = {"remove-input", "remove-deck", "trained-figure", "raises-exception"}
+TRAINED_TAGS = {"trained-figure", "trained-images"}
+CHECKED_TAGS = {"remove-input", "remove-deck", "raises-exception", *TRAINED_TAGS}
 UNCHECKED = "nbval-ignore-output"
 LOG = re.compile(
     r"[IWEF]0000 00:00|absl::Init|cpu_feature_guard|oneDNN|cudart_stub|cuda_platform"
@@ -133,8 +134,8 @@ def _cell(nb, number: int, cell) -> list[str]:
     pictures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
     if any(not o.metadata.get("image/png", {}).get("alt") for o in pictures):
         found.append("shows a figure without alt text")
-    if ("trained-figure" in tags) and not pictures:
-        found.append("is tagged trained-figure and shows none")
+    if tags & TRAINED_TAGS and not pictures:
+        found.append("is tagged for a trained figure and shows none")
     words = "\n".join(_words(output) for output in cell.outputs)
     if any(o.get("name") == "stderr" for o in cell.outputs) or LOG.search(words):
         found.append("stores a line of log or of stderr")

@@ -84,7 +84,10 @@ def record(course: Course, name: str, progress: Progress) -> None:
         "runs": runs,
         "median": medians,
     }
-    write(course.root / "results" / f"{path.stem}.json", json.dumps(result, indent=1) + "\n")
+    write(
+        course.root / "results" / f"{path.stem}.json",
+        json.dumps(result, indent=1) + "\n",
+    )
     for seed, accuracy, seconds in zip(seeds, *columns.values(), strict=True):
         print(f"seed {seed:>6}  {accuracy:.4f}  {seconds:8.1f} s")
     print(f"median       {medians['accuracy']:.4f}  {medians['seconds']:8.1f} s")

@@ -131,7 +131,8 @@ FAULTS = {
     ),
     "or the reverse": lambda nb: tag(nb, 4, "raises-exception"),
     "without alt text": lambda nb: edit(nb, 3, outputs=[bare_picture()]),
-    "trained-figure and shows none": lambda nb: tag(nb, 4, "trained-figure"),
+    "trained figure and shows none": lambda nb: tag(nb, 4, "trained-figure"),
+    "a trained figure and shows": lambda nb: tag(nb, 4, "trained-images"),
     "of log or of stderr": lambda nb: nb.cells[4].outputs.append(
         printed("x", "stderr")
     ),
