@@ -61,16 +61,14 @@ class Lesson:
 
     @classmethod
     def of(cls, path: Path, nb: nbformat.NotebookNode) -> "Lesson":
-        """Read the title, the sentence under it, and the minutes where given."""
+        """Read the title, the sentence under it, and the minutes last given."""
         first = next((c.source for c in nb.cells if c.cell_type == "markdown"), "")
         title, _, rest = first.partition("\n")
         if not title.startswith("# "):
             raise CourseError(f"{path.name}: its first markdown cell has no '# Title'")
         sentence = rest.strip().partition("\n\n")[0].replace("\n", " ")
-        minutes = re.search(r"(\d+(?:[-–]\d+)?) ?min", rest)
-        return cls(
-            path.stem, title[2:].strip(), sentence, minutes[1] if minutes else ""
-        )
+        minutes = ["", *re.findall(r"(\d+(?:[-–]\d+)?) ?min", rest)]
+        return cls(path.stem, title[2:].strip(), sentence, minutes[-1])
 
     @property
     def sections(self) -> list[int]:
