@@ -44,7 +44,8 @@ class SmallCourse:
         (root / "requirements.txt").write_text("numpy==2\n")
 
     def add(self, stem, *cells, title="A lesson"):
-        first = markdown(f"# {title}\n\nYou will see it in 3 minutes of sun. 12 minutes.", "slide")
+        told = "You will see 3 minutes of sun. 12 minutes."
+        first = markdown(f"# {title}\n\n{told}", "slide")
         nb = v4.new_notebook(cells=[first, *cells])
         for number, cell in enumerate(nb.cells):
             cell.id = f"cell-{number}"
