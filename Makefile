@@ -59,11 +59,11 @@ endef
 
 env:
 	$(call settle_python,$(VENV))
-	@$(MAKE) --no-print-directory $(VENV)/.installed
+	@$(MAKE) -s --no-print-directory $(VENV)/.installed
 
 env-jax:
 	$(call settle_python,$(JAX))
-	@$(MAKE) --no-print-directory $(JAX)/.installed
+	@$(MAKE) -s --no-print-directory $(JAX)/.installed
 
 # $(1) is the folder, $(2) what pip installs. The stamp is touched only at the end.
 define install
