@@ -8,11 +8,16 @@ readers tell apart; sizes are fixed, so that the same numbers give the same pixe
 import io
 from collections.abc import Mapping, Sequence
 
+import keras
 import matplotlib.figure
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import patches, rc_context
+from matplotlib.path import Path
+
+from cnnlib import explain
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+TINTS = (*COLORS, "#882255", "#117733", "#999933")  # ten classes: three of Paul Tol's
 LINES = ("-", "--", "-.", ":")
 WIDTH = 10  # inches
 
@@ -239,3 +244,362 @@ def bars(
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.margins(x=0.15)
     return figure
+
+
+def bands(
+    x: Sequence[float],
+    series: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    height: float = 4.5,
+    ylim: tuple[float, float] | None = None,
+    log: bool = False,
+) -> Figure:
+    """Runs over several seeds: the median as a curve, all of them within a band.
+
+    Args:
+        x: the common coordinates.
+        series: label: (seeds, len(x)) values; the band goes from the smallest to the
+            largest.
+        xlabel: with its unit.
+        ylabel: with its unit.
+        alt: what the picture shows.
+        height: of the figure, in inches.
+        ylim: limits of the vertical axis.
+        log: whether the vertical axis is logarithmic.
+
+    Raises:
+        ValueError: an array is not (seeds, len(x)), or has no seed.
+    """
+    middle = {}
+    for label, runs in series.items():
+        runs = np.asarray(runs, dtype=float)
+        if runs.ndim != 2 or runs.shape[1] != len(x) or not len(runs):
+            raise ValueError(
+                f"bands takes (seeds, {len(x)}) values per label; {label!r} has "
+                f"{runs.shape}"
+            )
+        middle[label] = np.median(runs, axis=0)
+    with rc_context(STYLE):
+        figure = lines(
+            x, middle, xlabel=xlabel, ylabel=ylabel, alt=alt, height=height, ylim=ylim
+        )
+        (axes,) = figure.axes
+        for line, runs in zip(axes.lines, series.values(), strict=True):
+            low, high = np.min(runs, axis=0), np.max(runs, axis=0)
+            axes.fill_between(x, low, high, color=line.get_color(), alpha=0.25, lw=0)
+        if log:
+            axes.set_yscale("log")
+        title = "line: median, band: all seeds"
+        axes.legend(title=title, title_fontsize=14, alignment="left")
+    return figure
+
+
+def confusion(
+    matrix: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    alt: str,
+    height: float | None = None,
+) -> Figure:
+    """How often each class is taken for each: hits in blue, mistakes in orange.
+
+    Hits are shaded by their share of the row, mistakes by the largest mistake, so that
+    rare ones show. Up to 20 classes are named, and each count that is not 0 is written
+    into its cell; more are numbered from 0.
+
+    Args:
+        matrix: (classes, classes) counts, rows the true class, columns the answer.
+        class_names: one per class.
+        alt: what the picture shows.
+        height: of the figure, in inches.
+
+    Raises:
+        ValueError: the matrix is not square, holds anything but counts, or has not as
+            many classes as there are names.
+    """
+    matrix = np.asarray(matrix)
+    n = len(class_names)
+    if matrix.shape != (n, n) or matrix.dtype.kind not in "iu" or matrix.min() < 0:
+        raise ValueError(
+            f"confusion takes counts, whole numbers of shape ({n}, {n}) for {n} names; "
+            f"given {matrix.dtype} of shape {matrix.shape}"
+        )
+    hits = np.eye(n, dtype=bool)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    missed = np.where(hits, 0, matrix)
+    shade = np.where(hits, share, missed / max(missed.max(), 1))
+    colors = np.array([matplotlib.colors.to_rgb(c) for c in COLORS[:2]])
+    tint = np.where(hits[..., None], colors[0], colors[1])
+    with rc_context(STYLE):
+        figure = Figure(height or 1.3 + max(0.42 * min(n, 12), 2), alt)
+        axes = figure.subplots()
+        # Some shade at the least mistake, so that it can be found from afar.
+        shade = np.where(shade > 0, 0.2 + 0.8 * shade, 0)[..., None]
+        axes.imshow(1 - shade * (1 - tint), aspect="auto")
+        if n <= 20:
+            for (i, j), count in np.ndenumerate(matrix):
+                color = "white" if hits[i, j] and shade[i, j] > 0.5 else "black"
+                text = f"{count:,}" if count else ""
+                axes.text(j, i, text, ha="center", va="center", color=color)
+            axes.set_xticks(range(n), class_names)
+            axes.set_yticks(range(n), class_names)
+            if max(len(str(name)) for name in class_names) * n > 75:
+                for tick in axes.get_xticklabels():
+                    tick.set(rotation=40, ha="right", rotation_mode="anchor")
+            axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+            axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+            axes.grid(which="minor", color="0.85", linewidth=1)
+        axes.tick_params(which="both", length=0)
+        axes.set(xlabel="answer", ylabel="true class")
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+def image_map(
+    points: Mapping[str, np.ndarray],
+    images: np.ndarray,
+    labels: Sequence,
+    *,
+    alt: str,
+    height: float = 4.8,
+    side: float = 0.05,
+) -> Figure:
+    """Thumbnails placed on the plane, one panel per set of places, side by side.
+
+    One-channel images become ink in the colour of their class, bright where they are
+    bright; colour images get a frame of that colour.
+
+    Args:
+        points: title: (n, 2) places, such as those of t-SNE.
+        images: (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        labels: one per image; equal ones share a colour.
+        alt: what the picture shows.
+        height: of the figure, in inches.
+        side: of a thumbnail, as a part of the panel's height.
+
+    Raises:
+        ValueError: the numbers of places, images and labels differ.
+    """
+    images = _unit(images)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(
+            "image_map takes images (n, height, width, 1 or 3), n at least 1; given "
+            f"{images.shape}"
+        )
+    n = len(images)
+    for title, places in points.items():
+        if np.shape(places) != (n, 2) or len(labels) != n:
+            raise ValueError(
+                f"image_map takes a place (x, y) and a label per image; {title!r} has "
+                f"{np.shape(places)} for {n} images and {len(labels)} labels"
+            )
+    kinds = {
+        label: i for i, label in enumerate(sorted(set(np.asarray(labels).tolist())))
+    }
+    tints = [TINTS[kinds[label] % len(TINTS)] for label in np.asarray(labels).tolist()]
+    thumbs = [
+        _thumbnail(image, matplotlib.colors.to_rgb(tint))
+        for image, tint in zip(images, tints, strict=True)
+    ]
+    with rc_context(STYLE):
+        figure = Figure(height, alt)
+        row = figure.subplots(1, len(points), squeeze=False)[0]
+        wide = min(WIDTH / len(points) / height, 2.5)
+        for axes, (title, places) in zip(row, points.items(), strict=True):
+            axes.imshow(_placed(thumbs, np.asarray(places, float), side, wide))
+            axes.set_title(title)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set(visible=True, color="0.7")
+    return figure
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    """Images as floats from 0 to 1."""
+    x = np.asarray(x)
+    return x / 255 if x.dtype == np.uint8 else x.astype(float)
+
+
+def _thumbnail(image: np.ndarray, tint: Sequence[float]) -> np.ndarray:
+    """(height, width, 4): ink on nothing, or the picture in a frame."""
+    times = max(1, round(48 / image.shape[0]))
+    image = image.repeat(times, axis=0).repeat(times, axis=1)
+    picture = np.ones((*image.shape[:2], 4))
+    if image.shape[-1] == 1:
+        picture[..., :3] = tint
+        picture[..., 3] = image[..., 0]
+        return picture
+    edge = max(2, image.shape[0] // 16)
+    picture[..., :3] = tint
+    picture[edge:-edge, edge:-edge, :3] = image[edge:-edge, edge:-edge]
+    return picture
+
+
+def _placed(thumbs, places: np.ndarray, side: float, wide: float) -> np.ndarray:
+    """Thumbnails on white, ``wide`` times as wide as high, at their places."""
+    tall, broad = thumbs[0].shape[:2]
+    height = round(tall / side)
+    width = round(height * wide)
+    low, span = places.min(axis=0), np.ptp(places, axis=0)
+    x, y = ((places - low) / np.where(span > 0, span, 1)).T
+    left = np.round(x * (width - broad)).astype(int)
+    top = np.round((1 - y) * (height - tall)).astype(int)
+    canvas = np.ones((height, width, 3))
+    for thumb, i, j in zip(thumbs, top, left, strict=True):
+        part = canvas[i : i + tall, j : j + broad]
+        part += thumb[..., 3:] * (thumb[..., :3] - part)
+    return canvas
+
+
+def overlay(
+    x: np.ndarray,
+    maps: np.ndarray,
+    titles: Sequence[str] | None = None,
+    *,
+    alt: str,
+    columns: int = 8,
+    height: float | None = None,
+) -> Figure:
+    """Heat maps over images: grey, turning orange and yellow where a map is high.
+
+    Args:
+        x: images (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        maps: (n, height, width) at least 0, each drawn up to its own largest value.
+        titles: one per image.
+        alt: what the picture shows.
+        columns: images in a row.
+        height: of the figure, in inches.
+
+    Raises:
+        ValueError: the maps are not as many or not as large as the images, or a map
+            has values below 0.
+    """
+    grey, maps = _unit(x).mean(axis=-1), np.asarray(maps, dtype=float)
+    if grey.ndim != 3 or grey.shape != maps.shape or not len(maps) or maps.min() < 0:
+        raise ValueError(
+            "overlay takes a map (n, height, width) of values from 0 for images "
+            f"(n, height, width, channels); given {maps.shape} for {np.shape(x)}"
+        )
+    heat = maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
+    colors = matplotlib.colormaps["inferno"](0.35 + 0.6 * heat)[..., :3]
+    strength = 0.75 * heat[..., None]
+    mixed = (1 - strength) * 0.9 * grey[..., None] + strength * colors
+    return images(mixed, titles, alt=alt, columns=columns, height=height)
+
+
+def diagram(
+    model: keras.Model, *, alt: str, columns: int = 5, height: float | None = None
+) -> Figure:
+    """The layers of a model as boxes: name, output shape, parameters if it has any.
+
+    Blue are convolutions, orange is pooling, green is dense. A nested model is one box
+    with a double edge. Where a row is full, the next one goes on below.
+
+    Args:
+        model: Sequential or functional, of at most 60 layers.
+        alt: what the picture shows.
+        columns: steps of the computation in a row.
+        height: of the figure, in inches.
+
+    Raises:
+        ValueError: the model is not built, of another kind, or too large to draw.
+    """
+    boxes = explain.outline(model)
+    if len(boxes) > 60:
+        raise ValueError(
+            f"diagram draws at most 60 layers; {model.name!r} has {len(boxes)}: nest "
+            "some of them in a model of their own"
+        )
+    depth, steps = {}, []
+    for box in boxes:
+        depth[box.name] = max((depth[name] + 1 for name in box.inputs), default=0)
+        steps += [[]] * (depth[box.name] == len(steps))
+        steps[depth[box.name]] = [*steps[depth[box.name]], box]
+    rows = [steps[i : i + columns] for i in range(0, len(steps), columns)]
+    stacks = [max(map(len, row)) for row in rows]
+    tall, gap, pitch = 0.95, 0.3, WIDTH / columns
+    with rc_context(STYLE):
+        total = sum(stacks) * (tall + gap) + 0.1
+        figure = Figure(height or total, alt)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(total, 0))
+        axes.set_axis_off()
+        corners, top = {}, gap / 2 + 0.05
+        for row, stack in zip(rows, stacks, strict=True):
+            for i, step in enumerate(row):
+                first = top + (stack - len(step)) * (tall + gap) / 2
+                for j, box in enumerate(step):
+                    corner = (i * pitch + 0.18, first + j * (tall + gap))
+                    corners[box.name] = corner
+                    _box(axes, box, corner, pitch - 0.36, tall)
+            top += stack * (tall + gap)
+        for box in boxes:
+            for name in box.inputs:
+                steps_between = depth[box.name] - depth[name]
+                start, end = corners[name], corners[box.name]
+                _arrow(axes, start, end, pitch - 0.36, tall, gap, steps_between)
+    return figure
+
+
+def _box(axes, box: explain.Box, corner, wide: float, tall: float) -> None:
+    nested = box.kind in ("Functional", "Sequential")
+    kinds = {"Conv": 0, "Pool": 1, "Dense": 2}
+    found = [COLORS[i] for word, i in kinds.items() if word in box.kind]
+    color = matplotlib.colors.to_rgb(found[0] if found else "0.45")
+    fill = tuple(1 - 0.2 * (1 - c) for c in color)
+    style = patches.BoxStyle("round", pad=0, rounding_size=0.08)
+    for inset in (0, 0.06) if nested else (0,):
+        x, y = corner[0] + inset, corner[1] + inset
+        sides = (wide - 2 * inset, tall - 2 * inset)
+        axes.add_patch(
+            patches.FancyBboxPatch(
+                (x, y), *sides, boxstyle=style, facecolor=fill, edgecolor=color, lw=2
+            )
+        )
+    unnamed = box.kind == "Input" and box.name.startswith("keras_tensor")
+    name = "input" if unnamed else box.name
+    if len(name) > 14:  # in two lines, broken where it is nearest to the middle
+        breaks = [i for i, letter in enumerate(name) if letter == "_"]
+        middle = min(breaks, key=lambda i: abs(i - len(name) / 2), default=-1)
+        name = f"{name[: middle + 1]}\n{name[middle + 1 :]}".strip()
+    texts = [name, "×".join(str(n or "any") for n in box.shape)]
+    if box.parameters:
+        texts.append(f"{box.parameters:,} parameters")
+    count = sum(text.count("\n") + 1 for text in texts)
+    line = 0
+    for i, text in enumerate(texts):
+        lines = text.split("\n")
+        longest = max(map(len, lines))
+        size = min((16, 16, 14)[i], 50 / count, 72 * (wide - 0.1) / (0.62 * longest))
+        place = (line + (len(lines) + 1) / 2) / (count + 1)
+        axes.text(
+            corner[0] + wide / 2,
+            corner[1] + tall * place,
+            text,
+            ha="center",
+            va="center",
+            fontsize=size,
+            linespacing=1,
+            weight="bold" if i == 0 else "normal",
+        )
+        line += len(lines)
+
+
+def _arrow(axes, start, end, wide, tall, gap, steps: int) -> None:
+    """From the right side of a box to the left side of another."""
+    a = (start[0] + wide, start[1] + tall / 2)
+    b = (end[0], end[1] + tall / 2)
+    points = [a, b]
+    if end[0] <= start[0]:  # on to the next row, through the gap between the rows
+        out, back, lane = a[0] + 0.1, b[0] - 0.1, end[1] - gap / 2
+        points = [a, (out, a[1]), (out, lane), (back, lane), (back, b[1]), b]
+    elif steps > 1:  # past the boxes between
+        lane = min(start[1], end[1]) - gap / 2
+        out, back = a[0] + 0.1, b[0] - 0.1
+        points = [a, (out, a[1]), (out, lane), (back, lane), (back, b[1]), b]
+    arrow = {"arrowstyle": "-|>", "mutation_scale": 14, "color": "0.25", "lw": 2}
+    axes.add_patch(
+        patches.FancyArrowPatch(path=Path(points), shrinkA=0, shrinkB=0, **arrow)
+    )

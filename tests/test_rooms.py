@@ -8,7 +8,10 @@ import pytest
 import cnnlib
 
 ROOT = Path(cnnlib.__file__).parent
-ORDER = ["scale", "claims", "datasets", "layers", "models", "training", "plots"]
+ORDER = [
+    *("scale", "claims", "datasets", "layers", "models", "training"),
+    *("gradients", "explain", "plots"),
+]
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}
 FILES = sorted(ROOT.rglob("*.py"))
 
