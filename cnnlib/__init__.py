@@ -1,9 +1,9 @@
 """The library under "More on Convolutional Neural Networks", a talk that runs.
 
 Rooms, each importing only from those before it: ``datasets``, ``models`` (with
-``layers``), ``training``, ``plots``. Two small ones stand apart: ``claims``, the
-talk's statements and their verdicts, and ``pick``, the one knob between a quick
-and a full run.
+``layers``), ``training``, ``gradients``, ``explain``, ``plots``. Two small ones stand
+apart: ``claims``, the talk's statements and their verdicts, and ``pick``, the one knob
+between a quick and a full run.
 """
 
 import os

@@ -269,8 +269,8 @@ def measured_receptive_field(
         (height, width), in pixels.
 
     Raises:
-        ValueError: there is no such layer, its output has no places, or the gradient
-            vanishes everywhere.
+        ValueError: there is no such layer, its output has no places, the gradient
+            vanishes everywhere, or the field is the whole image, however large.
     """
     wanted = _find(model, layer)
     *sides, channels = _image_shape("measured_receptive_field", model)
@@ -284,7 +284,7 @@ def measured_receptive_field(
         ]
     rng = np.random.default_rng(seed)
     replaced = [(v, _open(v, rng)) for v in model.variables if "float" in v.dtype]
-    while max(sides) <= LARGEST:
+    for _ in range(4):
         with keras.StatelessScope(state_mapping=replaced):
             moving = _moving(model, wanted, (*sides, channels), rng)
         spans = [np.flatnonzero(moving.any(axis=axis)) for axis in (1, 0)]
@@ -299,9 +299,11 @@ def measured_receptive_field(
         ]
         if all(whole):
             return tuple(int(span[-1] - span[0]) + 1 for span in spans)
+        tried = sides
         sides = [n if done else 2 * n for n, done in zip(sides, whole, strict=True)]
     raise ValueError(
-        f"{layer!r} sees the whole of an image, even of {LARGEST} pixels a side"
+        f"{layer!r} sees up to the edge of every image, even of "
+        f"{tried[0]}×{tried[1]} pixels"
     )
 
 
@@ -378,7 +380,6 @@ POINTWISE_OPS = set(
     "TrueDivide".split()
 )
 CHANNELWISE = {"Concatenate", "LayerNormalization", "Softmax", "Split"}
-LARGEST = 4096  # pixels of a side in which a field is measured
 
 
 def _see(path: str, operation, *args, **kwargs):
@@ -459,7 +460,6 @@ def _moving(model, path: str, shape, rng) -> np.ndarray:
     right = np.broadcast_to(np.linspace(0.5, 1.5, width), (height, width))
     ramps = np.stack([down, down[::-1], right, right[:, ::-1]])
     x = np.repeat(ramps[..., None], channels, axis=-1)
-    mixture = rng.uniform(0.5, 1.5, 4096).astype("float32")
 
     def reach(here, value):
         if here == path:
@@ -478,7 +478,8 @@ def _moving(model, path: str, shape, rng) -> np.ndarray:
             )
         row, column = (n // 2 for n in _places(maps))
         # Each map counts by its own amount: the sum of a softmax would move nowhere.
-        return ops.sum(maps[:, row, column] * mixture[: maps.shape[-1]])
+        mixture = rng.random(maps.shape[-1], "float32") + 0.5
+        return ops.sum(ops.cast(maps[:, row, column], "float32") * mixture)
 
     return (gradients.gradient(unit, x) != 0).any(axis=(0, 3))
 
@@ -490,7 +491,8 @@ def _open(variable, rng) -> np.ndarray:
     if len(variable.shape) < 2:
         return np.ones(variable.shape)
     # Divided by the inputs of a unit, so that activations neither grow nor fade.
-    return rng.uniform(0.5, 1.5, variable.shape) / math.prod(variable.shape[:-1])
+    kernel = rng.random(variable.shape, "float32") + 0.5
+    return kernel / math.prod(variable.shape[:-1])
 
 
 def _nested(operation) -> bool:

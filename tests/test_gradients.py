@@ -1,0 +1,153 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from cnnlib.gradients import gradient, weight_gradients
+
+rng = np.random.default_rng(0)
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def numbers(*shape):
+    return rng.normal(size=shape).astype("float32")
+
+
+def test_the_gradient_of_a_square_is_twice_its_root():
+    a, x = numbers(2, 3, 4), numbers(2, 3, 4)
+    found = gradient(lambda x: ops.sum(a * x * x), x)
+    assert isinstance(found, np.ndarray)
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, 2 * a * x, rtol=1e-6)
+
+
+def test_the_gradient_goes_through_layers():
+    layer = layers.Dense(3, activation="tanh")
+    x = numbers(2, 5)
+    layer.build(x.shape)
+    found = gradient(lambda x: ops.sum(layer(x)), x)
+    slope = 1 - np.tanh(x @ np.asarray(layer.kernel)) ** 2
+    np.testing.assert_allclose(found, slope @ np.asarray(layer.kernel).T, atol=1e-5)
+
+
+def test_whole_numbers_are_taken_as_floats():
+    found = gradient(lambda x: ops.sum(x * x), np.array([1, 2, 3]))
+    np.testing.assert_array_equal(found, [2, 4, 6])
+
+
+def test_what_does_not_depend_on_x_has_gradient_zero():
+    x = numbers(2, 3)
+    np.testing.assert_array_equal(gradient(lambda x: ops.sum(x[:1]), x)[1], 0)
+    np.testing.assert_array_equal(gradient(lambda x: ops.ones(()), x), 0)
+
+
+def test_a_gradient_of_several_numbers_is_refused_with_their_shape():
+    with pytest.raises(ValueError, match=r"one number, shape \(\).*shape \(2,\)"):
+        gradient(lambda x: ops.sum(x, axis=1), numbers(2, 3))
+
+
+def test_another_backend_is_named(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
+    with pytest.raises(NotImplementedError, match=r"TensorFlow or JAX.*'openvino'"):
+        gradient(ops.sum, numbers(2))
+
+
+def linear():
+    dense = layers.Dense(3, name="dense")
+    return keras.Sequential([keras.Input((4,)), dense]), dense
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_weight_gradients_are_those_of_least_squares_by_hand(reduced):
+    model, dense = linear()
+    x, y = numbers(5, 4), numbers(5, 3)
+    each = keras.losses.mean_squared_error  # one per example: the mean is taken
+    loss = keras.losses.MeanSquaredError() if reduced else each
+    found = weight_gradients(model, loss, x, y)
+    assert list(found) == ["dense/kernel", "dense/bias"]
+    error = 2 * (x @ np.asarray(dense.kernel) - y) / y.size
+    np.testing.assert_allclose(found["dense/kernel"], x.T @ error, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found["dense/bias"], error.sum(0), rtol=1e-4, atol=1e-6)
+
+
+def twins():
+    """Two nested models whose layers have the same names, and the same paths."""
+
+    def branch(name):
+        image = keras.Input((6, 6, 1))
+        maps = layers.Conv2D(2, 3, activation="tanh", name="conv")(image)
+        return keras.Model(image, maps, name=name)
+
+    image = keras.Input((6, 6, 1))
+    left, right = branch("left"), branch("right")
+    x = layers.subtract([left(image), right(image)])
+    x = layers.Dense(3, name="logits")(layers.Flatten()(x))
+    return keras.Model(image, x), left, right
+
+
+def test_weights_of_nested_models_are_told_apart():
+    model, left, right = twins()
+    x, y = numbers(4, 6, 6, 1), np.array([0, 1, 2, 0])
+    found = weight_gradients(model, LOSS, x, y)
+    names = [f"{side}/conv/{name}" for side in ("left", "right") for name in "kb"]
+    names = [n.replace("/k", "/kernel").replace("/b", "/bias") for n in names]
+    assert list(found) == [*names, "logits/kernel", "logits/bias"]
+    for side, nested in (("left", left), ("right", right)):
+        kernel = nested.layers[1].kernel
+        start, step = np.array(kernel), np.zeros(kernel.shape, "float32")
+        step[1, 2, 0, 1] = 0.01
+        losses = []
+        for sign in (1, -1):
+            kernel.assign(start + sign * step)
+            losses.append(float(LOSS(y, model(x))))
+        kernel.assign(start)
+        slope = (losses[0] - losses[1]) / 0.02
+        assert found[f"{side}/conv/kernel"][1, 2, 0, 1] == pytest.approx(
+            slope, rel=0.01
+        )
+
+
+def test_weights_of_a_layer_made_of_layers_keep_their_own_names():
+    model = keras.Sequential(
+        [keras.Input((5, 4)), layers.Bidirectional(layers.SimpleRNN(2), name="both")]
+    )
+    found = weight_gradients(
+        model, keras.losses.mean_squared_error, numbers(2, 5, 4), numbers(2, 4)
+    )
+    assert len(found) == 6
+    assert all(name.startswith("both/") for name in found)
+
+
+def test_frozen_weights_have_no_gradient():
+    model, left, _ = twins()
+    left.trainable = False
+    found = weight_gradients(model, LOSS, numbers(2, 6, 6, 1), np.array([0, 1]))
+    assert [name for name in found if name.startswith("left")] == []
+    assert len(found) == 4
+
+
+def test_training_mode_is_at_work_and_leaves_no_trace():
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.BatchNormalization(name="norm"),
+            layers.Dropout(0.5, seed=1),
+            layers.Dense(3, name="dense"),
+        ]
+    )
+    x, y = 5 + numbers(8, 4), np.arange(8) % 3
+    before = [np.array(variable) for variable in model.variables]
+    runs = [
+        weight_gradients(model, LOSS, x, y, training=training)["dense/kernel"]
+        for training in (True, True, False)
+    ]
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(np.array(variable), value)
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert np.abs(runs[0] - runs[2]).max() > 0.1
+
+
+def test_a_model_without_weights_is_refused():
+    model = keras.Sequential([layers.Dense(3)], name="net")
+    with pytest.raises(ValueError, match=r"'net' has no weights yet.*keras\.Input"):
+        weight_gradients(model, LOSS, numbers(2, 4), np.array([0, 1]))
