@@ -443,7 +443,7 @@ def _placed(thumbs, places: np.ndarray, side: float, wide: float) -> np.ndarray:
     height = round(tall / side)
     width = round(height * wide)
     low, span = places.min(axis=0), np.ptp(places, axis=0)
-    x, y = ((places - low) / np.where(span > 0, span, 1)).T
+    x, y = np.where(span > 0, (places - low) / np.where(span > 0, span, 1), 0.5).T
     left = np.round(x * (width - broad)).astype(int)
     top = np.round((1 - y) * (height - tall)).astype(int)
     canvas = np.ones((height, width, 3))
@@ -519,27 +519,33 @@ def diagram(
         steps[depth[box.name]] = [*steps[depth[box.name]], box]
     rows = [steps[i : i + columns] for i in range(0, len(steps), columns)]
     stacks = [max(map(len, row)) for row in rows]
-    tall, gap, pitch = 0.95, 0.3, WIDTH / columns
+    tall, gap, pitch = 1.15, 0.3, WIDTH / columns
+    wide = pitch - 0.44
+    tops = gap / 2 + 0.05 + np.cumsum([0, *stacks]) * (tall + gap)
     with rc_context(STYLE):
-        total = sum(stacks) * (tall + gap) + 0.1
+        total = tops[-1] - gap / 2 + 0.05
         figure = Figure(height or total, alt)
         figure.set_layout_engine("none")
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(total, 0))
         axes.set_axis_off()
-        corners, top = {}, gap / 2 + 0.05
-        for row, stack in zip(rows, stacks, strict=True):
+        corners = {}
+        for row, stack, top in zip(rows, stacks, tops[:-1], strict=True):
             for i, step in enumerate(row):
                 first = top + (stack - len(step)) * (tall + gap) / 2
                 for j, box in enumerate(step):
-                    corner = (i * pitch + 0.18, first + j * (tall + gap))
-                    corners[box.name] = corner
-                    _box(axes, box, corner, pitch - 0.36, tall)
-            top += stack * (tall + gap)
+                    corners[box.name] = (i * pitch + 0.22, first + j * (tall + gap))
         for box in boxes:
+            x, y = corners[box.name]
+            _box(axes, box, (x, y), wide, tall)
+            row = depth[box.name] // columns
             for name in box.inputs:
-                steps_between = depth[box.name] - depth[name]
-                start, end = corners[name], corners[box.name]
-                _arrow(axes, start, end, pitch - 0.36, tall, gap, steps_between)
+                left, upper = corners[name]
+                near = (
+                    depth[name] + 1 == depth[box.name] and depth[name] // columns == row
+                )
+                lane = None if near else tops[row] - gap / 2
+                start, end = (left + wide, upper + tall / 2), (x, y + tall / 2)
+                _arrow(axes, start, end, lane)
     return figure
 
 
@@ -566,17 +572,22 @@ def _box(axes, box: explain.Box, corner, wide: float, tall: float) -> None:
         name = f"{name[: middle + 1]}\n{name[middle + 1 :]}".strip()
     texts = [name, "×".join(str(n or "any") for n in box.shape)]
     if box.parameters:
-        texts.append(f"{box.parameters:,} parameters")
-    count = sum(text.count("\n") + 1 for text in texts)
-    line = 0
+        number = f"{box.parameters:,}"
+        texts.append(f"{number}{' ' if len(number) < 4 else chr(10)}parameters")
+    sizes = []
     for i, text in enumerate(texts):
-        lines = text.split("\n")
-        longest = max(map(len, lines))
-        size = min((16, 16, 14)[i], 50 / count, 72 * (wide - 0.1) / (0.62 * longest))
-        place = (line + (len(lines) + 1) / 2) / (count + 1)
+        longest = max(map(len, text.split("\n")))
+        whole = 15 if i == 0 and "\n" not in text else 13
+        sizes.append(min(whole, 72 * (wide - 0.1) / (0.62 * longest)))
+    heights = [
+        (text.count("\n") + 1) * size * 1.2 / 72
+        for text, size in zip(texts, sizes, strict=True)
+    ]
+    top = corner[1] + (tall - sum(heights)) / 2
+    for i, (text, size, own) in enumerate(zip(texts, sizes, heights, strict=True)):
         axes.text(
             corner[0] + wide / 2,
-            corner[1] + tall * place,
+            top + own / 2,
             text,
             ha="center",
             va="center",
@@ -584,21 +595,16 @@ def _box(axes, box: explain.Box, corner, wide: float, tall: float) -> None:
             linespacing=1,
             weight="bold" if i == 0 else "normal",
         )
-        line += len(lines)
+        top += own
 
 
-def _arrow(axes, start, end, wide, tall, gap, steps: int) -> None:
-    """From the right side of a box to the left side of another."""
-    a = (start[0] + wide, start[1] + tall / 2)
-    b = (end[0], end[1] + tall / 2)
-    points = [a, b]
-    if end[0] <= start[0]:  # on to the next row, through the gap between the rows
-        out, back, lane = a[0] + 0.1, b[0] - 0.1, end[1] - gap / 2
-        points = [a, (out, a[1]), (out, lane), (back, lane), (back, b[1]), b]
-    elif steps > 1:  # past the boxes between
-        lane = min(start[1], end[1]) - gap / 2
-        out, back = a[0] + 0.1, b[0] - 0.1
-        points = [a, (out, a[1]), (out, lane), (back, lane), (back, b[1]), b]
+def _arrow(axes, start, end, lane: float | None) -> None:
+    """From one point to another, straight or, past other boxes, along a lane."""
+    points = [start, end]
+    if lane is not None:
+        out, back = start[0] + 0.12, end[0] - 0.15
+        around = [(out, start[1]), (out, lane), (back, lane), (back, end[1])]
+        points = [start, *around, end]
     arrow = {"arrowstyle": "-|>", "mutation_scale": 14, "color": "0.25", "lw": 2}
     axes.add_patch(
         patches.FancyArrowPatch(path=Path(points), shrinkA=0, shrinkB=0, **arrow)

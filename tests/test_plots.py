@@ -1,10 +1,14 @@
 import io
+import itertools
 
+import keras
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
-from cnnlib import plots
+from cnnlib import models, plots
 
 rng = np.random.default_rng(0)
 
@@ -151,3 +155,420 @@ def test_bars_stand_in_order_with_their_values_written():
     one = plots.bars({"a": 1.25}, xlabel="x", alt="One.", digits=1)
     assert [text.get_text() for text in one.axes[0].texts] == ["1.2"]
     show(figure)
+
+
+# --- bands ----------------------------------------------------------------------------
+
+
+def outline(axes):
+    """Lower and upper edge of each band, by place."""
+    edges = []
+    for band in axes.collections:
+        points = band.get_paths()[0].vertices
+        places = np.unique(points[:, 0])
+        at = [points[points[:, 0] == place, 1] for place in places]
+        edges.append(([a.min() for a in at], [a.max() for a in at]))
+    return edges
+
+
+def test_bands_show_the_median_and_all_runs():
+    runs = {"a": rng.random((5, 4)), "b": 1 + rng.random((3, 4))}
+    figure = plots.bands([1, 2, 3, 4], runs, xlabel="epoch", ylabel="loss", alt="Two.")
+    (axes,) = figure.axes
+    assert len(axes.collections) == len(axes.lines) == 2
+    for line, edges, values in zip(
+        axes.lines, outline(axes), runs.values(), strict=True
+    ):
+        np.testing.assert_array_equal(line.get_ydata(), np.median(values, axis=0))
+        np.testing.assert_array_equal(edges, (values.min(0), values.max(0)))
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a", "b"]
+    assert axes.get_legend().get_title().get_text() == "line: median, band: all seeds"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    assert axes.get_yscale() == "linear"
+    show(figure)
+
+
+def test_a_band_has_the_colour_of_its_line():
+    runs = {"a": np.zeros((2, 3)), "b": np.ones((2, 3))}
+    figure = plots.bands([1, 2, 3], runs, xlabel="x", ylabel="y", alt="Two.")
+    axes = figure.axes[0]
+    for line, band in zip(axes.lines, axes.collections, strict=True):
+        assert to_rgb(line.get_color()) == tuple(band.get_facecolor()[0, :3])
+
+
+def test_bands_take_limits_and_a_logarithmic_axis():
+    figure = plots.bands(
+        [1, 2],
+        {"a": [[1, 10], [2, 30]]},
+        xlabel="x",
+        ylabel="y",
+        alt="One.",
+        ylim=(0.1, 100),
+        log=True,
+    )
+    assert figure.axes[0].get_yscale() == "log"
+    assert figure.axes[0].get_ylim() == (0.1, 100)
+    assert figure.axes[0].get_legend() is not None  # which says what the band is
+    show(figure)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 4), (0, 3), (2, 3, 1)])
+def test_bands_refuses_what_is_not_seeds_by_places(shape):
+    with pytest.raises(ValueError, match=r"takes \(seeds, 3\) values.*'a' has \("):
+        plots.bands([1, 2, 3], {"a": np.zeros(shape)}, xlabel="x", ylabel="y", alt="No")
+
+
+# --- confusion ------------------------------------------------------------------------
+
+MATRIX = np.array([[8, 0, 2], [1, 9, 0], [0, 0, 0]])
+
+
+def test_a_confusion_writes_every_count_but_zeros():
+    figure = plots.confusion(MATRIX, ["cat", "dog", "eel"], alt="Three.")
+    axes = figure.axes[0]
+    written = {t.get_position(): t.get_text() for t in axes.texts if t.get_text()}
+    assert written == {(0, 0): "8", (2, 0): "2", (0, 1): "1", (1, 1): "9"}
+    names = ["cat", "dog", "eel"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == names
+    assert [t.get_text() for t in axes.get_yticklabels()] == names
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("answer", "true class")
+    show(figure)
+
+
+def test_hits_are_blue_and_mistakes_orange_the_more_the_darker():
+    figure = plots.confusion(MATRIX, "abc", alt="Three.")
+    cells = figure.axes[0].images[0].get_array()
+    blue, orange = (np.array(to_rgb(c)) for c in plots.COLORS[:2])
+    np.testing.assert_allclose(cells[0, 2], orange)  # the largest mistake
+    assert (cells[1, 0] > orange).any()
+    assert (cells[1, 0] >= orange).all()
+    np.testing.assert_allclose(cells[0, 0], 1 - (0.2 + 0.8 * 0.8) * (1 - blue))
+    assert (cells[1, 1] <= cells[0, 0]).all()
+    for zero in (cells[0, 1], cells[2, 2]):
+        np.testing.assert_array_equal(zero, 1)
+
+
+def test_a_confusion_without_a_mistake_is_drawn():
+    show(plots.confusion(5 * np.eye(2, dtype=int), "ab", alt="Two."))
+
+
+def test_names_of_a_confusion_never_overlap():
+    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    figure = plots.confusion(np.eye(10, dtype=int), names, alt="Ten.")
+    show(figure)
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_rotation() for label in labels] == [40] * 10
+    short = plots.confusion(np.eye(10, dtype=int), "0123456789", alt="Ten.")
+    assert [t.get_rotation() for t in short.axes[0].get_xticklabels()] == [0] * 10
+
+
+def test_many_classes_are_numbered_and_their_counts_not_written():
+    names = [f"class {i}" for i in range(21)]
+    figure = plots.confusion(np.eye(21, dtype=int), names, alt="Many.")
+    show(figure)
+    assert len(figure.axes[0].texts) == 0
+    assert all("class" not in t.get_text() for t in figure.axes[0].get_xticklabels())
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [np.eye(3, dtype=int), np.eye(2), -np.eye(2, dtype=int), np.ones((2, 1), int)],
+)
+def test_a_confusion_refuses_what_are_no_counts_of_its_classes(matrix):
+    with pytest.raises(ValueError, match=r"takes counts.*\(2, 2\) for 2 names; given"):
+        plots.confusion(matrix, "ab", alt="None.")
+
+
+# --- image_map ------------------------------------------------------------------------
+
+
+def test_thumbnails_stand_where_their_points_are():
+    ink = np.ones((3, 6, 8, 1))
+    places = np.array(
+        [[0, 0], [10, 0], [10, 5]]
+    )  # bottom left, bottom right, top right
+    figure = plots.image_map({"here": places}, ink, [7, 7, 8], alt="Three.")
+    (axes,) = figure.axes
+    assert axes.get_title() == "here"
+    canvas = axes.images[0].get_array()
+    first, second = (np.array(to_rgb(c)) for c in plots.TINTS[:2])
+    np.testing.assert_allclose(canvas[-1, 0], first)
+    np.testing.assert_allclose(canvas[-1, -1], first)
+    np.testing.assert_allclose(canvas[0, -1], second)
+    np.testing.assert_array_equal(canvas[0, 0], 1)
+    np.testing.assert_array_equal(canvas[canvas.shape[0] // 2, 0], 1)
+    # Images of 6 × 8 keep their shape: 48 rows, 64 columns of the canvas.
+    assert (canvas[:, 0] != 1).any(axis=1).sum() == 48
+    assert (canvas[-1, : canvas.shape[1] // 2] != 1).any(axis=1).sum() == 64
+    show(figure)
+
+
+def central(figure, side):
+    """The square in the middle, where a thumbnail without neighbours stands."""
+    canvas = figure.axes[0].images[0].get_array()
+    top, left = ((n - side) // 2 for n in canvas.shape[:2])
+    return canvas[top : top + side, left : left + side]
+
+
+def test_ink_is_as_strong_as_the_image_is_bright():
+    x = np.array([0, 0.5, 1, 1]).reshape(1, 2, 2, 1)
+    figure = plots.image_map({"": [[3, 3]]}, x, ["a"], alt="One.")
+    middle = central(figure, 48)
+    tint = np.array(to_rgb(plots.TINTS[0]))
+    np.testing.assert_array_equal(middle[0, 0], 1)
+    np.testing.assert_allclose(middle[0, -1], (1 + tint) / 2)
+    np.testing.assert_allclose(middle[-1, 0], tint)
+
+
+def test_bytes_and_floats_give_the_same_map():
+    x = rng.integers(0, 256, (4, 5, 5, 1)).astype("uint8")
+    places = rng.random((4, 2))
+    maps = [
+        plots.image_map({"": places}, images, range(4), alt="Four.")
+        for images in (x, x / 255)
+    ]
+    np.testing.assert_allclose(*(m.axes[0].images[0].get_array() for m in maps))
+
+
+def test_colour_images_are_framed_in_the_colour_of_their_class():
+    x = np.full((1, 48, 48, 3), (0.2, 0.9, 0.4))
+    figure = plots.image_map({"": [[0, 0]]}, x, ["a"], alt="One.")
+    middle = central(figure, 48)
+    np.testing.assert_allclose(middle[24, 24], (0.2, 0.9, 0.4))
+    for corner in (middle[0, 0], middle[-1, -1]):
+        np.testing.assert_allclose(corner, to_rgb(plots.TINTS[0]))
+
+
+def test_panels_stand_side_by_side_and_share_colours():
+    x = np.ones((12, 4, 4, 1))
+    points = {"pixels": rng.random((12, 2)), "features": rng.random((12, 2))}
+    labels = np.arange(12) % 10
+    figure = plots.image_map(points, x, labels, alt="Two.")
+    show(figure)
+    assert [axes.get_title() for axes in figure.axes] == ["pixels", "features"]
+    left, right = (axes.get_position().x0 for axes in figure.axes)
+    assert left < right
+    for axes in figure.axes:
+        canvas = np.round(255 * axes.images[0].get_array()).astype(int)
+        assert len(np.unique(canvas @ (1, 256, 65536))) == 11  # ten classes, the paper
+
+
+@pytest.mark.parametrize(
+    ("places", "images", "labels"),
+    [
+        (np.zeros((3, 2)), np.zeros((2, 4, 4, 1)), [0, 1]),
+        (np.zeros((2, 3)), np.zeros((2, 4, 4, 1)), [0, 1]),
+        (np.zeros((2, 2)), np.zeros((2, 4, 4, 1)), [0]),
+        (np.zeros((2, 2)), np.zeros((2, 4, 4)), [0, 1]),
+        (np.zeros((2, 2)), np.zeros((2, 4, 4, 2)), [0, 1]),
+        (np.zeros((0, 2)), np.zeros((0, 4, 4, 1)), []),
+    ],
+)
+def test_image_map_refuses_what_does_not_match(places, images, labels):
+    with pytest.raises(ValueError, match="image_map takes"):
+        plots.image_map({"a": places}, images, labels, alt="None.")
+
+
+# --- overlay --------------------------------------------------------------------------
+
+
+def test_an_overlay_is_grey_where_the_map_is_zero_and_glows_where_it_is_high():
+    x = rng.random((2, 4, 6, 1))
+    heat = np.zeros((2, 4, 6))
+    heat[:, 1, 2] = (1, 20)  # each map has its own scale
+    heat[:, 3, 3] = (0.5, 10)
+    figure = plots.overlay(x, heat, ["a", "b"], alt="Two.")
+    pictures, titles = drawn(figure)
+    assert titles == ["a", "b"]
+    for picture, image in zip(pictures, x, strict=True):
+        shown = picture.get_array()
+        np.testing.assert_allclose(shown[0], 0.9 * np.repeat(image[0], 3, axis=-1))
+        red, green, blue = shown[1, 2]
+        assert red > green > blue
+        assert red > 0.7
+    show(figure)
+    first, second = (
+        p.get_array()[1, 2] - 0.225 * i
+        for p, i in zip(pictures, x[:, 1, 2], strict=True)
+    )
+    np.testing.assert_allclose(first, second)
+
+
+def test_an_overlay_of_colour_images_is_drawn_on_their_grey():
+    x = rng.integers(0, 256, (1, 3, 3, 3)).astype("uint8")
+    pictures, _ = drawn(plots.overlay(x, np.zeros((1, 3, 3)), alt="One."))
+    expected = np.repeat(0.9 * x.mean(axis=-1, keepdims=True) / 255, 3, axis=-1)
+    np.testing.assert_allclose(pictures[0].get_array(), expected[0])
+
+
+@pytest.mark.parametrize(
+    "heat", [np.zeros((2, 3, 4)), np.zeros((1, 4, 4)), -np.ones((2, 4, 4))]
+)
+def test_an_overlay_refuses_other_maps_than_one_per_image(heat):
+    with pytest.raises(ValueError, match="overlay takes a map"):
+        plots.overlay(np.zeros((2, 4, 4, 1)), heat, alt="None.")
+
+
+# --- diagram --------------------------------------------------------------------------
+
+
+def boxes(figure):
+    """{title: (frame, other texts, all as artists)}; a double edge counts once."""
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    found = {}
+    frames = [p for p in axes.patches if isinstance(p, FancyBboxPatch)]
+    for text in axes.texts:
+        (x, y) = text.get_position()
+        around = [
+            f
+            for f in frames
+            if f.get_x() < x < f.get_x() + f.get_width()
+            and f.get_y() < y < f.get_y() + f.get_height()
+        ]
+        assert around, text.get_text()
+        frame = max(around, key=lambda f: f.get_width())
+        found.setdefault(frame, []).append(text)
+    return {
+        texts[0].get_text(): (frame, [t.get_text() for t in texts[1:]], texts)
+        for frame, texts in found.items()
+    }
+
+
+def arrows(figure):
+    return [p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]
+
+
+def test_a_diagram_tells_shapes_and_parameters_of_every_layer():
+    figure = plots.diagram(models.mnist_cnn(), alt="The net.")
+    told = {title: lines for title, (_, lines, _) in boxes(figure).items()}
+    assert told == {
+        "image": ["28×28×1"],
+        "conv1": ["26×26×32", "320 parameters"],
+        "conv2": ["24×24×32", "9,248\nparameters"],
+        "pool": ["12×12×32"],
+        "dropout1": ["12×12×32"],
+        "flatten": ["4608"],
+        "dense": ["128", "589,952\nparameters"],
+        "dropout2": ["128"],
+        "logits": ["10", "1,290\nparameters"],
+    }
+    assert len(arrows(figure)) == 8
+    pixels = show(figure)
+    assert pixels.shape[1] / pixels.shape[0] >= 2
+
+
+def test_a_chain_runs_from_left_to_right_and_on_in_the_next_row():
+    figure = plots.diagram(models.mnist_cnn(), alt="The net.")
+    frames = [frame for frame, *_ in boxes(figure).values()]
+    places = [(frame.get_y(), frame.get_x()) for frame in frames]
+    assert places == sorted(places)
+    assert len({y for y, _ in places}) == 2
+    three = plots.diagram(models.mnist_cnn(), alt="The net.", columns=3)
+    assert len({frame.get_y() for frame, *_ in boxes(three).values()}) == 3
+
+
+@pytest.fixture
+def branched():
+    """A net with three branches, a way past two layers, and a nested model."""
+    nested = keras.Sequential(
+        [keras.Input((8, 8, 6)), keras.layers.Conv2D(6, 1)], name="nested"
+    )
+    image = keras.Input((8, 8, 2))
+    branches = [
+        keras.layers.Conv2D(2, k, padding="same", name=f"conv{k}")(image)
+        for k in (1, 3, 5)
+    ]
+    joined = keras.layers.Concatenate(name="joined")(branches)
+    x = keras.layers.BatchNormalization(name="a_rather_long_name_of_a_layer")(joined)
+    x = keras.layers.Add(name="sum")([joined, nested(x)])
+    x = keras.layers.GlobalAveragePooling2D(name="gap")(x)
+    return keras.Model(image, keras.layers.Dense(3, name="logits")(x))
+
+
+def test_branches_stand_above_each_other(branched):
+    figure = plots.diagram(branched, alt="Branches.")
+    found = {title: frame for title, (frame, *_) in boxes(figure).items()}
+    columns = {title: round(frame.get_x(), 3) for title, frame in found.items()}
+    assert columns["input"] < columns["conv1"] < columns["joined"]
+    assert columns["conv1"] == columns["conv3"] == columns["conv5"]
+    heights = [found[f"conv{k}"].get_y() for k in (1, 3, 5)]
+    assert heights == sorted(set(heights))
+    assert len(arrows(figure)) == 12
+    show(figure)
+
+
+def test_no_text_of_a_diagram_leaves_its_box(branched):
+    for model in (branched, models.mnist_cnn(), models.lenet5()):
+        figure = plots.diagram(model, alt="The net.")
+        for frame, _, texts in boxes(figure).values():
+            edge = frame.get_window_extent()
+            for text in texts:
+                inner = text.get_window_extent()
+                assert edge.x0 <= inner.x0 < inner.x1 <= edge.x1, text.get_text()
+                assert edge.y0 <= inner.y0 < inner.y1 <= edge.y1, text.get_text()
+                assert text.get_fontsize() >= 10
+
+
+def test_no_two_boxes_of_a_diagram_overlap(branched):
+    frames = [frame for frame, *_ in boxes(plots.diagram(branched, alt="B.")).values()]
+    extents = [frame.get_window_extent() for frame in frames]
+    for i, one in enumerate(extents):
+        assert not any(one.overlaps(other) for other in extents[i + 1 :])
+
+
+@pytest.mark.parametrize("columns", [3, 4, 5, 8])
+def test_no_arrow_of_a_diagram_runs_through_a_box(branched, columns):
+    figure = plots.diagram(branched, alt="Branches.", columns=columns)
+    frames = [frame for frame, *_ in boxes(figure).values()]
+    for arrow in arrows(figure):
+        path = arrow.get_path()
+        head = np.flatnonzero(path.codes == path.MOVETO)[1]
+        points = path.vertices[:head]
+        way = np.concatenate(
+            [np.linspace(a, b, 50)[1:-1] for a, b in itertools.pairwise(points)]
+        )
+        for frame in frames:
+            x, y = frame.get_x(), frame.get_y()
+            over = (way > (x, y)) & (
+                way < (x + frame.get_width(), y + frame.get_height())
+            )
+            assert not over.all(axis=1).any()
+        assert (way > 0).all()
+        assert (way < (figure.get_figwidth(), figure.get_figheight())).all()
+
+
+def test_kinds_of_layers_have_their_colours(branched):
+    found = boxes(plots.diagram(branched, alt="Branches."))
+    color = {title: frame.get_edgecolor()[:3] for title, (frame, *_) in found.items()}
+    assert color["conv3"] == to_rgb(plots.COLORS[0])
+    assert color["gap"] == to_rgb(plots.COLORS[1])
+    assert color["logits"] == to_rgb(plots.COLORS[2])
+    assert color["sum"] == color["nested"] == to_rgb("0.45")
+
+
+def test_a_nested_model_has_a_double_edge(branched):
+    figure = plots.diagram(branched, alt="Branches.")
+    frames = [p for p in figure.axes[0].patches if isinstance(p, FancyBboxPatch)]
+    assert len(frames) == len(boxes(figure)) + 1
+
+
+def test_long_names_are_broken_at_an_underscore(branched):
+    assert "a_rather_long_\nname_of_a_layer" in boxes(plots.diagram(branched, alt="B."))
+
+
+def test_a_diagram_refuses_more_than_one_can_read():
+    layers = [keras.layers.ReLU() for _ in range(60)]
+    model = keras.Sequential([keras.Input((2, 2, 1)), *layers], name="deep")
+    with pytest.raises(ValueError, match="at most 60 layers; 'deep' has 61"):
+        plots.diagram(model, alt="None.")
+    show(
+        plots.diagram(
+            keras.Sequential([keras.Input((2, 2, 1)), *layers[:-1]]), alt="Sixty."
+        )
+    )
+
+
+def test_a_diagram_refuses_a_model_that_is_not_built():
+    with pytest.raises(ValueError, match="'net' is not built"):
+        plots.diagram(keras.Sequential([keras.layers.Dense(1)], name="net"), alt="No.")
