@@ -381,7 +381,8 @@ def image_map(
         side: of a thumbnail, as a part of the panel's height.
 
     Raises:
-        ValueError: the numbers of places, images and labels differ.
+        ValueError: the numbers of places, images and labels differ, or the images have
+            other shapes or values.
     """
     images = _unit(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
@@ -396,10 +397,9 @@ def image_map(
                 f"image_map takes a place (x, y) and a label per image; {title!r} has "
                 f"{np.shape(places)} for {n} images and {len(labels)} labels"
             )
-    kinds = {
-        label: i for i, label in enumerate(sorted(set(np.asarray(labels).tolist())))
-    }
-    tints = [TINTS[kinds[label] % len(TINTS)] for label in np.asarray(labels).tolist()]
+    labels = np.asarray(labels).tolist()
+    kinds = sorted(set(labels))
+    tints = [TINTS[kinds.index(label) % len(TINTS)] for label in labels]
     thumbs = [
         _thumbnail(image, matplotlib.colors.to_rgb(tint))
         for image, tint in zip(images, tints, strict=True)
@@ -419,7 +419,13 @@ def image_map(
 def _unit(x: np.ndarray) -> np.ndarray:
     """Images as floats from 0 to 1."""
     x = np.asarray(x)
-    return x / 255 if x.dtype == np.uint8 else x.astype(float)
+    x = x / 255 if x.dtype == np.uint8 else x.astype(float)
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(
+            "images are uint8, or float from 0 to 1; given values from "
+            f"{x.min():g} to {x.max():g}"
+        )
+    return x
 
 
 def _thumbnail(image: np.ndarray, tint: Sequence[float]) -> np.ndarray:
@@ -473,8 +479,8 @@ def overlay(
         height: of the figure, in inches.
 
     Raises:
-        ValueError: the maps are not as many or not as large as the images, or a map
-            has values below 0.
+        ValueError: the maps are not as many or not as large as the images, a map has
+            values below 0, or an image has values outside of its range.
     """
     grey, maps = _unit(x).mean(axis=-1), np.asarray(maps, dtype=float)
     if grey.ndim != 3 or grey.shape != maps.shape or not len(maps) or maps.min() < 0:
@@ -512,11 +518,13 @@ def diagram(
             f"diagram draws at most 60 layers; {model.name!r} has {len(boxes)}: nest "
             "some of them in a model of their own"
         )
-    depth, steps = {}, []
+    depth = {}
     for box in boxes:
         depth[box.name] = max((depth[name] + 1 for name in box.inputs), default=0)
-        steps += [[]] * (depth[box.name] == len(steps))
-        steps[depth[box.name]] = [*steps[depth[box.name]], box]
+    steps = [
+        [box for box in boxes if depth[box.name] == i]
+        for i in range(max(depth.values()) + 1)
+    ]
     rows = [steps[i : i + columns] for i in range(0, len(steps), columns)]
     stacks = [max(map(len, row)) for row in rows]
     tall, gap, pitch = 1.15, 0.3, WIDTH / columns

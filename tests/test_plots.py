@@ -369,6 +369,15 @@ def test_image_map_refuses_what_does_not_match(places, images, labels):
         plots.image_map({"a": places}, images, labels, alt="None.")
 
 
+@pytest.mark.parametrize("wrong", [-0.5, 1.5, np.nan])
+def test_images_that_were_standardized_are_refused(wrong):
+    x = np.full((1, 4, 4, 1), wrong)
+    with pytest.raises(ValueError, match="float from 0 to 1; given values from"):
+        plots.image_map({"a": [[0, 0]]}, x, [0], alt="None.")
+    with pytest.raises(ValueError, match="float from 0 to 1; given values from"):
+        plots.overlay(x, np.ones((1, 4, 4)), alt="None.")
+
+
 # --- overlay --------------------------------------------------------------------------
 
 
