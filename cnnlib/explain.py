@@ -283,7 +283,16 @@ def measured_receptive_field(
             for n, axis in zip(sides, seen.axes, strict=True)
         ]
     rng = np.random.default_rng(seed)
-    replaced = [(v, _open(v, rng)) for v in model.variables if "float" in v.dtype]
+    depthwise = [
+        id(operation.kernel)
+        for operation in _paths(model).values()
+        if isinstance(operation, kl.DepthwiseConv2D)
+    ]
+    replaced = [
+        (variable, _open(variable, rng, id(variable) in depthwise))
+        for variable in model.variables
+        if "float" in variable.dtype
+    ]
     for _ in range(4):
         with keras.StatelessScope(state_mapping=replaced):
             moving = _moving(model, wanted, (*sides, channels), rng)
@@ -484,15 +493,16 @@ def _moving(model, path: str, shape, rng) -> np.ndarray:
     return (gradients.gradient(unit, x) != 0).any(axis=(0, 3))
 
 
-def _open(variable, rng) -> np.ndarray:
+def _open(variable, rng, depthwise: bool) -> np.ndarray:
     """Values for a variable that let every gradient through."""
     if variable.name in ("bias", "beta", "moving_mean"):
         return np.zeros(variable.shape)
     if len(variable.shape) < 2:
         return np.ones(variable.shape)
-    # Divided by the inputs of a unit, so that activations neither grow nor fade.
     kernel = rng.random(variable.shape, "float32") + 0.5
-    return kernel / math.prod(variable.shape[:-1])
+    # Divided by the inputs of a unit, so that activations neither grow nor fade.
+    depthwise = depthwise or variable.name == "depthwise_kernel"
+    return kernel / math.prod(variable.shape[: -2 if depthwise else -1])
 
 
 def _nested(operation) -> bool:
@@ -589,15 +599,15 @@ def _places(output) -> tuple[int, ...]:
     return shape[1:3] if len(shape) == 4 else ()
 
 
-def _paths(model: keras.Model, prefix: str = "") -> list[str]:
-    """All layers, nested ones before the models that hold them; no inputs."""
-    paths = []
+def _paths(model: keras.Model, prefix: str = "") -> dict:
+    """All layers by path, nested ones before the models that hold them; no inputs."""
+    paths = {}
     for operation in _graph(model).operations:
         path = prefix + operation.name
         if _nested(operation):
-            paths += _paths(operation, f"{path}/")
+            paths |= _paths(operation, f"{path}/")
         if not isinstance(operation, kl.InputLayer):
-            paths.append(path)
+            paths[path] = operation
     return paths
 
 

@@ -349,12 +349,37 @@ def test_a_measurement_sees_through_a_softmax_and_a_normalization():
     model = chain(
         layers.Conv2D(3, 3, use_bias=False),
         layers.BatchNormalization(),
+        layers.ReLU(),
         layers.Conv2D(3, 3, activation="softmax", name="end"),
     )
     norm = model.layers[1]
     norm.moving_mean.assign([1e6, 1e6, 1e6])
-    norm.gamma.assign([-1, 0, 0])
+    norm.gamma.assign([-1, 0, -1])
     assert explain.measured_receptive_field(model, "end") == (5, 5)
+
+
+def test_a_measurement_sees_through_maps_that_cancel():
+    def build(x):
+        x = layers.Conv2D(2, 3)(x)
+        return layers.Concatenate(name="end")([x, layers.Rescaling(-1.0)(x)])
+
+    assert explain.measured_receptive_field(graph(build), "end") == (3, 3)
+
+
+def test_a_measurement_finds_what_lies_behind_a_gap_wider_than_the_image():
+    model = chain(layers.Conv2D(1, 3, dilation_rate=15, padding="same", name="end"))
+    assert explain.measured_receptive_field(model, "end") == (31, 31)
+
+
+@pytest.mark.parametrize("kind", ["DepthwiseConv2D", "SeparableConv2D"])
+def test_a_measurement_does_not_fade_in_many_depthwise_layers(kind):
+    options = {"filters": 100} if kind == "SeparableConv2D" else {}
+    stack = [
+        getattr(layers, kind)(kernel_size=3, padding="same", **options)
+        for _ in range(20)
+    ]
+    model = chain(*stack, layers.ReLU(name="end"), shape=(8, 8, 100))
+    assert explain.measured_receptive_field(model, "end") == (41, 41)
 
 
 def test_a_measurement_is_the_same_for_every_seed():
