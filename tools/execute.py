@@ -22,6 +22,7 @@ from tools.course import Course, CourseError, digest, kernel_env, write
 
 QUICK_TIMEOUT = 120  # seconds a cell may take; quick mode promises 30
 SLOW = 10  # seconds after which a cell gets a line of its own in a log
+WIDGET = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -101,7 +102,7 @@ def executed(
         timeout=None if env.get("CNNLIB_SCALE") == "full" else QUICK_TIMEOUT,
         startup_timeout=120,
         record_timing=False,
-        store_widget_state=False,
+        store_widget_state=True,  # nbclient needs it to run them; it is stripped below
         coalesce_streams=True,
     )
     cells = [i for i, c in enumerate(nb.cells) if c.cell_type == "code" and c.source]
@@ -155,6 +156,8 @@ def normalized(nb: nbformat.NotebookNode) -> str:
     )
     nb.metadata |= METADATA
     for output in (o for c in nb.cells for o in c.get("outputs", ())):
+        if WIDGET in output.get("data", {}):
+            output.data[WIDGET].model_id = "not stored"  # another one in every run
         if output.output_type == "error":
             # Of a traceback only its last line is the same on every machine.
             output.traceback = [f"{output.ename}: {output.evalue}"]

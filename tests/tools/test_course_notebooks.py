@@ -120,6 +120,31 @@ def test_normalizing_twice_changes_nothing(stored):
     assert json.loads(once)["metadata"]["cnnlib"]["outputs"] == outputs_digest(nb)
 
 
+def test_a_widgets_id_which_differs_from_run_to_run_is_not_stored(stored):
+    texts = set()
+    for model in ("1a2b", "3c4d"):
+        nb = copy.deepcopy(stored)
+        view = {"model_id": model, "version_major": 2}
+        data = {"application/vnd.jupyter.widget-view+json": view, "text/plain": "a"}
+        nb.cells[1].outputs = [v4.new_output("display_data", data=data)]
+        texts.add(normalized(nb))
+    assert len(texts) == 1
+
+
+def test_a_slider_that_prints_and_draws_runs(course):
+    course.add(
+        "00_slider",
+        code("from ipywidgets import interact"),
+        code("_ = interact(lambda k: print(k) or k, k=(1, 3))"),
+    )
+    assert course.run("notebooks", "00") == 0
+    first = course.notebook("00_slider").read_text()
+    assert "widget-view" in first
+    assert '"state"' not in first
+    assert course.run("notebooks", "00") == 0
+    assert course.notebook("00_slider").read_text() == first
+
+
 def test_the_nearest_heading_is_found(stored):
     stored.cells += [markdown("## Two\n\n### Three"), code("1")]
     assert headings(stored) == ["T", "T", "Three", "Three"]
