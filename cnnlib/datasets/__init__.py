@@ -1,4 +1,4 @@
-"""Arrays in: the embedded sets, and the real ones wherever they are found.
+"""Arrays in: the embedded sets, the real ones wherever they are found, own folders.
 
 >>> digits = load("digits28")
 >>> digits.x_train.shape, digits.x_train.dtype
@@ -10,6 +10,7 @@ import difflib
 from cnnlib.datasets.downloaded import SETS, ChecksumError, data_folder
 from cnnlib.datasets.downloaded import load as _load_downloaded
 from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
+from cnnlib.datasets.folder import image_folder
 from cnnlib.datasets.types import Dataset
 
 NAMES = (*DIGITS, *SETS)
@@ -20,6 +21,7 @@ __all__ = [
     "ChecksumError",
     "Dataset",
     "data_folder",
+    "image_folder",
     "load",
     "photograph",
 ]

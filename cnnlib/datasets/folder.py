@@ -1,0 +1,234 @@
+"""One's own images: a folder with a folder for each class."""
+
+import hashlib
+import numbers
+import operator
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cnnlib.datasets.types import Dataset
+
+LAYOUTS = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
+SYSTEM_FILES = ("Thumbs.db", "desktop.ini")  # hidden on the systems that make them
+
+
+def image_folder(
+    path: str | Path,
+    *,
+    size: int | tuple[int, int],
+    split: float = 0.2,
+    seed: int = 0,
+    channels: int = 3,
+) -> Dataset:
+    """Load one's own images, named by the folders they lie in.
+
+    The folder holds either ``<class>/<image>``, which is split here, or
+    ``train/<class>/<image>`` and ``test/<class>/<image>``, which is taken as it is.
+    Everything in a class folder has to be an image that Pillow reads, whatever it is
+    called; hidden files are passed over, and so are files beside the class folders.
+
+    The split is drawn for each class by itself: of n images, ``split`` × n (rounded,
+    but at least one, and never all) become test images. Which ones is settled by a hash
+    of the seed and of the names of class and file: the same ones on every machine,
+    whatever other classes there are.
+
+    Each image is turned upright (EXIF), cut to the largest central part that has the
+    shape of ``size``, so that nothing is squeezed, and resized bilinearly with
+    antialiasing. Transparent parts become white; of an animation the first frame is
+    taken; 16-bit grey levels are divided by 257.
+
+    All images are held in memory. The arguments, the folders and the beginning of each
+    file are checked before the first image is decoded.
+
+    Args:
+        path: the folder.
+        size: of the images returned: one side, or height and width.
+        split: the part of each class that becomes the test set, from 0 to below 1.
+            Not used where there are ``train`` and ``test``.
+        seed: of the split, a whole number from 0 on.
+        channels: 3 for colour, 1 for grey (the luma of ITU-R 601).
+
+    Returns:
+        A ``Dataset``: images uint8 of shape (n, height, width, channels), labels int32
+        of shape (n,), class names in sorted order. Images come class by class, in the
+        sorted order of their names: shuffle them before taking a part (``fit`` does).
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        NotADirectoryError: ``path`` is a file.
+        ValueError: an argument out of its range; no class folders; a class without an
+            image, or with one where it has to be split; a test class that is unknown in
+            training; a folder in a class folder; a link that leads out of ``path``; a
+            file that can't be read as an image.
+    """
+    height, width = _sides(size)
+    if not (isinstance(split, numbers.Real) and 0 <= split < 1):
+        raise ValueError(f"split is a part from 0 to below 1; given {split!r}")
+    if not _is_whole(seed, least=0):
+        raise ValueError(f"seed is a whole number from 0 on; given {seed!r}")
+    if not (_is_whole(channels, least=1) and channels in (1, 3)):
+        raise ValueError(f"channels is 1 (grey) or 3 (colour); given {channels!r}")
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise FileNotFoundError(f"there is no folder {root}")
+    if not root.is_dir():
+        raise NotADirectoryError(f"{root} is a file; image_folder takes a folder")
+
+    train, test = _parts(root, split, seed)
+    for file in (f for part in (train, test) for files in part.values() for f in files):
+        with _opened(file):
+            pass  # reads the header only: quick, and finds most of what is no image
+    names = tuple(train)
+    shape = (height, width, channels)
+    return Dataset(*_load(train, names, shape), *_load(test, names, shape), names)
+
+
+def _is_whole(value, *, least: int) -> bool:
+    try:
+        return not isinstance(value, bool) and operator.index(value) >= least
+    except TypeError:
+        return False
+
+
+def _sides(size) -> tuple[int, int]:
+    sides = tuple(size) if isinstance(size, Sequence) else (size, size)
+    if len(sides) != 2 or not all(_is_whole(side, least=1) for side in sides):
+        raise ValueError(
+            "size is one side, or height and width, whole numbers of pixels from 1 on; "
+            f"given {size!r}"
+        )
+    return sides
+
+
+# ------------------------------------------------------------------- the folders
+
+Part = dict[str, list[Path]]  # class: its files
+
+
+def _parts(root: Path, split: float, seed: int) -> tuple[Part, Part]:
+    """The files of the training and of the test set."""
+    folders = _folders(root, root)
+    if not {"train", "test"} <= set(folders):
+        return _split(_classes(root, root), split, seed)
+    if others := sorted(set(folders) - {"train", "test"}):
+        raise ValueError(
+            f"{root} has train and test, and beside them {', '.join(others)}: it may "
+            f"hold {LAYOUTS}"
+        )
+    train, test = (_classes(root, folders[part]) for part in ("train", "test"))
+    if unknown := sorted(set(test) - set(train)):
+        raise ValueError(
+            f"{root / 'test'} has classes that {root / 'train'} has not: "
+            f"{', '.join(unknown)}"
+        )
+    return train, test
+
+
+def _split(classes: Part, split: float, seed: int) -> tuple[Part, Part]:
+    train, test = {}, {}
+    for name, files in classes.items():
+        n = min(max(1, round(split * len(files))), len(files) - 1) if split else 0
+        if split and not n:
+            raise ValueError(
+                f"class {name!r} has one image, {files[0]}, and can't be split into "
+                "training and test; add one, or give split=0"
+            )
+        chosen = sorted(files, key=lambda f, name=name: _lot(seed, name, f.name))[:n]
+        train[name] = sorted(set(files) - set(chosen))
+        test[name] = sorted(chosen)
+    return train, test
+
+
+def _lot(seed: int, *names: str) -> bytes:
+    """A number as good as random that is the same on every machine."""
+    return hashlib.sha256(os.fsencode("/".join((str(seed), *names)))).digest()
+
+
+def _classes(root: Path, folder: Path) -> Part:
+    """Each class of ``folder`` with its files, both in sorted order."""
+    folders = _folders(root, folder)
+    if not folders:
+        raise ValueError(f"{folder} has no class folders: it may hold {LAYOUTS}")
+    classes = {}
+    for name, place in sorted(folders.items()):
+        files = sorted(_visible(root, place))
+        if odd := next((f for f in files if not f.is_file()), None):
+            what = "a folder" if odd.is_dir() else "no file, but lies"
+            raise ValueError(
+                f"{odd} is {what} in a class folder: {root} may hold {LAYOUTS}"
+            )
+        if not files:
+            raise ValueError(f"class {name!r} has no images: {place} is empty")
+        classes[name] = files
+    return classes
+
+
+def _folders(root: Path, folder: Path) -> dict[str, Path]:
+    return {p.name: p for p in _visible(root, folder) if p.is_dir()}
+
+
+def _visible(root: Path, folder: Path) -> Iterator[Path]:
+    """What is in ``folder`` and not hidden; a link may not lead out of ``root``."""
+    for entry in folder.iterdir():
+        if entry.name.startswith(".") or entry.name in SYSTEM_FILES:
+            continue
+        if entry.is_symlink() and not _real(entry).is_relative_to(_real(root)):
+            raise ValueError(f"{entry} is a link that leads out of {root}; copy it in")
+        yield entry
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # unlike Path.resolve, bears a loop of links
+
+
+# -------------------------------------------------------------------- the images
+
+
+def _load(
+    part: Mapping[str, Sequence[Path]], names: Sequence[str], shape: tuple
+) -> tuple[np.ndarray, np.ndarray]:
+    labelled = [(k, f) for k, name in enumerate(names) for f in part.get(name, ())]
+    x = np.empty((len(labelled), *shape), np.uint8)
+    for place, (_, file) in zip(x, labelled, strict=True):
+        place[:] = _read(file, shape)
+    return x, np.array([k for k, _ in labelled], np.int32)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """The image, its pixels not yet decoded; every error in the block names the file.
+
+    Pillow warns of large images and refuses those of twice that size, 179 million
+    pixels; the former are fine here.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                yield image
+    except Exception as error:  # a decoder raises whatever it meets in a damaged file
+        known = not isinstance(error, UnidentifiedImageError)
+        reason = error if known else "Pillow knows no such format"
+        raise ValueError(f"{file} can't be read as an image: {reason}") from error
+
+
+def _read(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    height, width, channels = shape
+    with _opened(file) as image:
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("I", "F"):
+            raise ValueError(f"its pixels (mode {image.mode}) have no known range")
+        if image.mode.startswith("I;16"):
+            image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        if image.has_transparency_data:
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image.convert("RGBA"))
+        image = image.convert("L" if channels == 1 else "RGB")
+        fitted = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+        return np.asarray(fitted).reshape(shape)
