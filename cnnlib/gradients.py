@@ -108,7 +108,7 @@ def _gradients(function: Callable, tensors: list) -> list[np.ndarray]:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tensors)
             value = number(tensors)
         none = tf.UnconnectedGradients.ZERO
