@@ -247,7 +247,7 @@ def measured_receptive_field(
 ) -> tuple[int, int]:
     """The part of the image that moves a central unit of a layer, from gradients.
 
-    Four images are shown to the model, each growing brighter towards one side, and the
+    Four dim images are shown to the model, each brighter towards one side, and the
     unit's absolute gradients with respect to the pixels are added up; the answer is the
     height and width of the rectangle around those that are not zero.
 
@@ -468,7 +468,8 @@ def _moving(model, path: str, shape, rng) -> np.ndarray:
     down = np.broadcast_to(np.linspace(0.5, 1.5, height)[:, None], (height, width))
     right = np.broadcast_to(np.linspace(0.5, 1.5, width), (height, width))
     ramps = np.stack([down, down[::-1], right, right[:, ::-1]])
-    x = np.repeat(ramps[..., None], channels, axis=-1)
+    # Dim, so that no activation saturates after many sums of residual units.
+    x = 1e-3 * np.repeat(ramps[..., None], channels, axis=-1)
 
     def reach(here, value):
         if here == path:

@@ -366,6 +366,16 @@ def test_a_measurement_sees_through_maps_that_cancel():
     assert explain.measured_receptive_field(graph(build), "end") == (3, 3)
 
 
+def test_a_measurement_sees_through_activations_that_saturate():
+    def build(x):
+        for _ in range(8):
+            y = layers.Conv2D(2, 3, padding="same")(x)
+            x = layers.Add()([x, layers.ReLU(max_value=6.0)(y)])
+        return layers.ReLU(max_value=6.0, name="end")(x)
+
+    assert explain.measured_receptive_field(graph(build), "end") == (17, 17)
+
+
 def test_a_measurement_finds_what_lies_behind_a_gap_wider_than_the_image():
     model = chain(layers.Conv2D(1, 3, dilation_rate=15, padding="same", name="end"))
     assert explain.measured_receptive_field(model, "end") == (31, 31)
@@ -453,10 +463,11 @@ FUNCTIONS = [
 ]
 
 
+@pytest.mark.parametrize("name", ["pol", "polo", "outer/pool"])
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_an_unknown_layer_is_told_the_nearest_and_all_known(function):
-    with pytest.raises(ValueError, match="'net' has no layer 'pol'") as error:
-        function(nested_net(), numbers(2, 12, 12, 2), "pol")
+def test_an_unknown_layer_is_told_the_nearest_and_all_known(function, name):
+    with pytest.raises(ValueError, match=f"'net' has no layer '{name}'") as error:
+        function(nested_net(), numbers(2, 12, 12, 2), name)
     assert "the nearest is 'outer/inner/pool'" in str(error.value)
     assert str(error.value).endswith("Known: " + ", ".join(PATHS))
 
