@@ -8,36 +8,14 @@ an uncompiled ``keras.Model`` with named layers that emits **logits**::
 """
 
 import difflib
-from collections.abc import Callable
-from typing import NamedTuple
 
 import keras
 
+from cnnlib.models.catalogue import CATALOG, Entry
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
 
 __all__ = ["CATALOG", "Entry", "build", "lenet5", "mlp", "mnist_cnn"]
-
-
-class Entry(NamedTuple):
-    """A network of the catalogue, at its builder's defaults.
-
-    ``published`` is the parameter count as the source states it, None where it states
-    none; ``exact`` is the count of all weights of the model built here.
-    """
-
-    builder: Callable[..., keras.Model]
-    year: int
-    paper: str
-    published: str | None
-    exact: int
-
-
-CATALOG = {
-    "lenet5": Entry(lenet5, 1998, "doi:10.1109/5.726791", "60,000", 60_000),
-    "mlp": Entry(mlp, 2015, "Keras's mnist_mlp.py", None, 669_706),
-    "mnist_cnn": Entry(mnist_cnn, 2015, "Keras's mnist_cnn.py", None, 600_810),
-}
 
 
 def build(name: str, **options) -> keras.Model:
