@@ -23,7 +23,9 @@ def _execution_key(course: Course, nb, env: dict[str, str]) -> str:
     cells = [
         [c.cell_type, c.source, c.metadata, c.get("attachments")] for c in nb.cells
     ]
-    library = sorted((root / "cnnlib").rglob("*.py"))
+    library = sorted(
+        [*(root / "cnnlib").rglob("*.py"), *(root / "notebooks/exercises").glob("*.py")]
+    )
     results = sorted((root / "results").glob("*.json"))
     knobs = ("CNNLIB_SCALE", "CNNLIB_DATA", "KERAS_BACKEND")
     return digest(
@@ -42,7 +44,7 @@ def _rendering_key(course: Course, nb) -> str:
     """A digest of everything that a page or a deck is made from."""
     cells = [dict(cell) for cell in nb.cells]
     makers = sorted([*TOOLS.glob("*.py"), *TOOLS.glob("templates/*")])
-    stems = [path.stem for path in course.notebooks()]
+    stems = [path.stem for path in course.notebooks() + course.solutions()]
     requirements = [p for p in [course.root / "requirements.txt"] if p.exists()]
     return digest(cells, stems, *makers, *requirements, Path(claims.__file__))
 
@@ -111,8 +113,8 @@ def gather(executed_notebooks: list[Path]) -> dict[str, tuple[claims.Verdict, st
 
 def _sweep(course: Course, stems: list[str]) -> None:
     """Remove what earlier notebooks left, and half-written files."""
-    for kind in ("executed", "pages", "decks"):
-        for path in (course.build / kind).glob("*"):
+    for kind in ("executed", "pages", "pages/solutions", "decks"):
+        for path in (course.build / kind).glob("*.*"):
             if path.stem not in stems:
                 path.unlink()
 
@@ -138,6 +140,8 @@ def talk(course: Course, progress: Progress) -> None:
             made = ["page"] * page + ["deck"] * deck
             progress.say(f"{path.stem}  {', '.join(made) or 'up to date'}")
         lessons.append(Lesson.of(path, nbformat.read(path, as_version=4)))
+    for path in course.solutions():
+        _draw(course, path, "pages/solutions", render.solution)
     values = {"lessons": lessons, "verdicts": gather(done), "sections": claims.SECTIONS}
     for name in ("claims", "index"):
         write(course.build / f"{name}.html", render.plain(f"{name}.html.j2", **values))

@@ -38,6 +38,10 @@ class Course:
         """The notebooks in the talk's order."""
         return sorted((self.root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
+    def solutions(self) -> list[Path]:
+        """The solved exercises, one notebook for each that has any."""
+        return sorted((self.root / "notebooks/solutions").glob("[0-9][0-9]_*.ipynb"))
+
     def notebook(self, name: str) -> Path:
         """The notebook called ``name``: its stem, its file name or its number."""
         stems = {path.stem: path for path in self.notebooks()}

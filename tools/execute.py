@@ -166,7 +166,9 @@ def normalized(nb: nbformat.NotebookNode) -> str:
 
 
 def notebooks(course: Course, names: list[str], progress: Progress) -> None:
-    """Store fresh outputs in notebooks: all that are named, or none if one fails.
+    """Store fresh outputs in notebooks and in their solutions.
+
+    All that are named are stored, or none if one fails.
 
     Args:
         course: the folders.
@@ -180,6 +182,8 @@ def notebooks(course: Course, names: list[str], progress: Progress) -> None:
     if env.get("CNNLIB_SCALE") == "full":
         raise CourseError("stored outputs are those of the quick scale: unset it", 2)
     paths = [course.notebook(name) for name in names] or course.notebooks()
+    stems = {path.stem for path in paths}
+    paths += [path for path in course.solutions() if path.stem in stems]
     texts = {}
     for path in paths:
         with executed(path, env, progress) as (nb, _):

@@ -25,6 +25,7 @@ def complaints(path: Path) -> list[str]:
     """Everything that is wrong with a stored notebook, a line each."""
     nb = nbformat.read(path, as_version=4)
     found = [*_frame(path, nb), *_execution(nb), *_claims(path, nb)]
+    found += [*_exercises(path, nb), *_stored(path, nb, found)]
     for number, cell in enumerate(nb.cells):
         if cell.metadata.get("slideshow", {}).get("slide_type") not in SLIDES:
             found.append(f"cell {number} has no slide type")
@@ -32,10 +33,76 @@ def complaints(path: Path) -> list[str]:
         c.metadata.get("slideshow", {}).get("slide_type") == "notes" for c in nb.cells
     ):
         found.append("there are no speaker notes")
-    for number, cell in enumerate(nb.cells):
-        if cell.cell_type == "code":
-            found += [f"cell {number} {what}" for what in _cell(nb, number, cell)]
+    return found + _cells(nb)
+
+
+def solution_complaints(path: Path) -> list[str]:
+    """Everything that is wrong with a stored notebook of solutions, a line each."""
+    nb = nbformat.read(path, as_version=4)
+    notebook = path.parents[1] / path.name
+    if not notebook.exists():
+        return [f"there is no notebook {notebook.stem} whose exercises these are"]
+    found = _execution(nb) + _cells(nb)
+    asked = nbformat.read(notebook, as_version=4)
+    if [n for n, _ in _rulings(nb)] != [n for n, _ in _rulings(asked)]:
+        found.append("its checks are not those of its notebook, in their order")
+    found += [f"exercise {n} is {r}" for n, r in _rulings(nb) if r != "solved"]
+    if _statements(nb) != _statements(asked):
+        found.append("it does not state the exercises in its notebook's words")
+    if not re.match(r"# .+", nb.cells[0].source):
+        found.append("the first cell has no title")
+    if f"](../{path.name})" not in nb.cells[0].source:
+        found.append("the first cell does not link to its notebook")
+    return found + _stored(path, nb, found)
+
+
+def _rulings(nb) -> list[tuple[str, str]]:
+    """Each exercise that a notebook checks, and what its check said."""
+    printed = "\n".join(
+        output.text
+        for cell in nb.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream"
+    )
+    return re.findall(r"(?m)^exercise (\S+) — (not solved|solved|wrong):", printed)
+
+
+def _statements(nb) -> list[str]:
+    return [c.source for c in nb.cells if re.match(r"\*\*Exercise \d", c.source)]
+
+
+def _exercises(path: Path, nb) -> list[str]:
+    """That two or three exercises are stated, open here, and solved elsewhere."""
+    section = "\n".join(c.source for c in nb.cells).partition("### Exercises")[2]
+    if path.name[:2] == "00":  # things to try, with nothing to check
+        count = len(re.findall(r"(?m)^\d+\. ", section))
+        return [] if 2 <= count <= 3 else ["it does not state two or three exercises"]
+    found, rulings = [], _rulings(nb)
+    if not 2 <= len(_statements(nb)) == len(rulings) <= 3:
+        found.append("it does not state and check two or three exercises")
+    expected = [f"{path.name[:2]}.{n}" for n in range(1, len(rulings) + 1)]
+    if [number for number, _ in rulings] != expected:
+        found.append(f"its exercises are not numbered {', '.join(expected)}")
+    found += [f"exercise {n} is {r} here" for n, r in rulings if r != "not solved"]
+    if f"](solutions/{path.name})" not in section:
+        found.append("the exercises do not link to their solutions")
     return found
+
+
+def _stored(path: Path, nb, found: list[str]) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    if not found and text != normalized(nbformat.reads(text, as_version=4)):
+        return ["it is not stored as `make notebooks` stores it"]
+    return []
+
+
+def _cells(nb) -> list[str]:
+    return [
+        f"cell {number} {what}"
+        for number, cell in enumerate(nb.cells)
+        if cell.cell_type == "code"
+        for what in _cell(nb, number, cell)
+    ]
 
 
 def _frame(path: Path, nb) -> list[str]:
@@ -51,9 +118,6 @@ def _frame(path: Path, nb) -> list[str]:
         found.append("the first cell does not list 3 to 5 objectives")
     if "**Talk section:**" not in first or not re.search(r"\d+ minutes", first):
         found.append("the first cell does not state the talk's section and the minutes")
-    exercises = last.partition("### Further reading")[0].partition("### Exercises")[2]
-    if not 2 <= len(re.findall(r"(?m)^\d+\. ", exercises)) <= 3:
-        found.append("the last cell does not state two or three exercises")
     if not re.search(
         r"### Further reading(?s:.*)(arXiv:\d{4}\.\d{4,5}|doi:10\.)", last
     ):
@@ -67,8 +131,6 @@ def _frame(path: Path, nb) -> list[str]:
     neighbours = {p.name for p in path.parent.glob("[0-9][0-9]_*.ipynb")} - {path.name}
     if neighbours and not any(f"]({name})" in everything for name in neighbours):
         found.append("it links to no other notebook")
-    if not found and text != normalized(nbformat.reads(text, as_version=4)):
-        found.append("it is not stored as `make notebooks` stores it")
     return found
 
 
@@ -153,7 +215,7 @@ def _speaks(source: str) -> bool:
     last = tree.body[-1] if tree.body else None
     ends = ast.unparse(last) if isinstance(last, ast.Expr) else ""
     return (
-        "print" in calls
+        {"print", "check"} & set(calls)
         or any(call.startswith("claims.") and call[7:] in RULINGS for call in calls)
         or ends.startswith("plots.")
     )

@@ -60,11 +60,12 @@ class _Markdown(IPythonRenderer):
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         target, mark, anchor = url.partition("#")
-        notebook = re.fullmatch(r"(?:\./)?(\d\d_\w+)\.ipynb", target)
-        if notebook and notebook[1] not in self.stems:
+        folder = r"(?:\./)?((?:\.\./|solutions/)?)"
+        notebook = re.fullmatch(folder + r"(\d\d_\w+)\.ipynb", target)
+        if notebook and notebook[2] not in self.stems:
             return text  # not written yet
         if notebook:
-            target = f"{notebook[1]}.html"
+            target = f"{notebook[1]}{notebook[2]}.html"
         elif target and not re.match(r"[a-z]+:", target):
             there = self.course.root / "notebooks" / target
             target = os.path.relpath(there, self.course.build / "pages")
@@ -302,6 +303,11 @@ def _render(
 def page(course: Course, nb, lesson: Lesson, made_from: str) -> str:
     """The notebook as a page of the course."""
     return _render("page.html.j2", course, nb, lesson, made_from)
+
+
+def solution(course: Course, nb, lesson: Lesson, made_from: str) -> str:
+    """The solved exercises as a page one folder below the notebooks' pages."""
+    return _render("page.html.j2", course, nb, lesson, made_from, solution=True)
 
 
 def deck(course: Course, nb, lesson: Lesson, made_from: str) -> str:

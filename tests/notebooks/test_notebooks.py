@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from cnnlib import claims
-from tools.guard import complaints
+from tools.guard import complaints, solution_complaints
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -18,6 +18,18 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_whole_and_checked(path):
     assert complaints(path) == []
+
+
+SOLUTIONS = sorted((ROOT / "notebooks/solutions").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_solutions_solve_the_exercises_of_their_notebook(path):
+    assert solution_complaints(path) == []
+
+
+def test_every_notebook_but_the_first_has_its_solutions():
+    assert [p.name for p in SOLUTIONS] == [p.name for p in NOTEBOOKS[1:]]
 
 
 def test_the_notebooks_of_the_talk_are_there():
