@@ -44,7 +44,8 @@ def _rendering_key(course: Course, nb) -> str:
     """A digest of everything that a page or a deck is made from."""
     cells = [dict(cell) for cell in nb.cells]
     makers = sorted([*TOOLS.glob("*.py"), *TOOLS.glob("templates/*")])
-    stems = [path.stem for path in course.notebooks() + course.solutions()]
+    paths = course.notebooks() + course.solutions()
+    stems = [str(path.relative_to(course.root)) for path in paths]
     requirements = [p for p in [course.root / "requirements.txt"] if p.exists()]
     return digest(cells, stems, *makers, *requirements, Path(claims.__file__))
 
@@ -111,9 +112,14 @@ def gather(executed_notebooks: list[Path]) -> dict[str, tuple[claims.Verdict, st
     return found
 
 
-def _sweep(course: Course, stems: list[str]) -> None:
+def _sweep(course: Course) -> None:
     """Remove what earlier notebooks left, and half-written files."""
-    for kind in ("executed", "pages", "pages/solutions", "decks"):
+    lessons, solved = (
+        [path.stem for path in paths]
+        for paths in (course.notebooks(), course.solutions())
+    )
+    kinds = dict.fromkeys(("executed", "pages", "decks"), lessons)
+    for kind, stems in (kinds | {"pages/solutions": solved}).items():
         for path in (course.build / kind).glob("*.*"):
             if path.stem not in stems:
                 path.unlink()
@@ -128,7 +134,7 @@ def talk(course: Course, progress: Progress) -> None:
     start = time.monotonic()
     env = kernel_env()
     paths = course.notebooks()
-    _sweep(course, [path.stem for path in paths])
+    _sweep(course)
     lessons, done = [], []
     for path in paths:
         fresh = _execute(course, path, env, progress)

@@ -62,7 +62,9 @@ class _Markdown(IPythonRenderer):
         target, mark, anchor = url.partition("#")
         folder = r"(?:\./)?((?:\.\./|solutions/)?)"
         notebook = re.fullmatch(folder + r"(\d\d_\w+)\.ipynb", target)
-        if notebook and notebook[2] not in self.stems:
+        solved = [path.stem for path in self.course.solutions()]
+        there = solved if notebook and notebook[1] == "solutions/" else self.stems
+        if notebook and notebook[2] not in there:
             return text  # not written yet
         if notebook:
             target = f"{notebook[1]}{notebook[2]}.html"

@@ -51,6 +51,15 @@ class SmallCourse:
             cell.id = f"cell-{number}"
         nbformat.write(nb, self.notebook(stem))
 
+    def solve(self, stem, *cells):
+        """Add a notebook of solutions for the notebook ``stem``."""
+        (self.root / "notebooks/solutions").mkdir(exist_ok=True)
+        back = f"# Solved\n\nSee [the lesson](../{stem}.ipynb)."
+        nb = v4.new_notebook(cells=[markdown(back, "skip"), *cells])
+        for number, cell in enumerate(nb.cells):
+            cell.id = f"cell-{number}"
+        nbformat.write(nb, self.notebook(f"solutions/{stem}"))
+
     def notebook(self, stem):
         return self.root / "notebooks" / f"{stem}.ipynb"
 

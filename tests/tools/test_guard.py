@@ -7,7 +7,7 @@ from small_course import picture, printed
 
 from cnnlib.claims import LEDGER, Verdict
 from tools.execute import normalized
-from tools.guard import complaints
+from tools.guard import complaints, solution_complaints
 
 FIRST = """# A lesson
 
@@ -20,12 +20,9 @@ After this page you can tell a good notebook from a bad one.
 - see more.
 
 **Talk section:** 3 · **5 minutes**"""
-LAST = """### Exercises
-
-1. Do this.
-2. Do that.
-
-### Further reading
+OPEN = "### Exercises\n\nSolutions: [here](solutions/06_lesson.ipynb)."
+THINGS_TO_TRY = "### Exercises\n\n1. Do this.\n2. Do that."
+LAST = """### Further reading
 
 - Somebody: *Something*, arXiv:1234.56789."""
 
@@ -37,6 +34,29 @@ def cell(kind, source, slide="-", tags=(), **fields):
 
 def verdict(claim="mnist-99"):
     return printed(f"{Verdict(claim, 'holds', 'measured')}\n")
+
+
+def ruling(number, ruled):
+    return printed(f"exercise 06.{number} — {ruled}: because\n")
+
+
+def exercises(ruled, first):
+    """Two statements, each with its check below it."""
+    for number in (1, 2):
+        yield cell("markdown", f"**Exercise {number}: do this.** Now.", "skip")
+        yield cell(
+            *("code", f'check("06.{number}", answer)', "skip"),
+            outputs=[ruling(number, ruled)],
+            execution_count=first + number - 1,
+        )
+
+
+def solved():
+    """The solutions of ``good``."""
+    title = "# Solutions\n\nOf [06](../06_lesson.ipynb)."
+    return v4.new_notebook(
+        cells=[cell("markdown", title), *exercises("solved", first=1)]
+    )
 
 
 def good():
@@ -57,6 +77,8 @@ def good():
                 execution_count=4,
             ),
             cell("markdown", "## What we saw\n\n[next](07_next.ipynb)", "slide"),
+            cell("markdown", OPEN, "skip"),
+            *exercises("not solved", first=5),
             cell("markdown", LAST, "skip"),
         ]
     )
@@ -65,6 +87,8 @@ def good():
 @pytest.fixture
 def look(tmp_path):
     (tmp_path / "07_next.ipynb").write_text("{}")
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "solutions/06_lesson.ipynb").write_text("{}")
 
     def look(nb, store=normalized):
         for number, one in enumerate(nb.cells):
@@ -74,6 +98,19 @@ def look(tmp_path):
         return complaints(path)
 
     return look
+
+
+@pytest.fixture
+def look_at_solutions(look, tmp_path):
+    def look_at_solutions(nb, store=normalized):
+        look(good())
+        for number, one in enumerate(nb.cells):
+            one.id = f"cell-{number}"
+        path = tmp_path / "solutions/06_lesson.ipynb"
+        path.write_text(store(nb), encoding="utf-8")
+        return solution_complaints(path)
+
+    return look_at_solutions
 
 
 def test_a_good_notebook_is_not_complained_of(look):
@@ -97,7 +134,18 @@ FAULTS = {
         nb, 0, source=FIRST.replace("- see m", "see m")
     ),
     "section and the minutes": lambda nb: edit(nb, 0, source=FIRST[:-11]),
-    "two or three exercises": lambda nb: edit(nb, -1, source=LAST.replace("2. ", "")),
+    "two or three exercises": lambda nb: edit(nb, 8, source="Exercise 1"),
+    "check two or three": lambda nb: edit(nb, 9, outputs=[printed("no ruling\n")]),
+    "numbered 06.1, 06.2": lambda nb: edit(nb, 9, outputs=[ruling(3, "not solved")]),
+    "exercise 06.2 is solved here": lambda nb: edit(
+        nb, 11, outputs=[ruling(2, "solved")]
+    ),
+    "exercise 06.1 is wrong here": lambda nb: edit(nb, 9, outputs=[ruling(1, "wrong")]),
+    "do not link to their solutions": lambda nb: edit(nb, 7, source="### Exercises"),
+    "leads nowhere: solutions": lambda nb: edit(
+        nb, 7, source=OPEN + "[b](solutions/07_next.ipynb)"
+    ),
+    "cell 11 prints or shows": lambda nb: edit(nb, 11, outputs=[]),
     "no further reading": lambda nb: edit(nb, -1, source=LAST.replace("arXiv:", "")),
     "no 'What we saw'": lambda nb: edit(nb, 6, source="[next](07_next.ipynb)"),
     "leads nowhere: 08_x.ipynb": lambda nb: edit(
@@ -105,15 +153,15 @@ FAULTS = {
     ),
     "links to no other": lambda nb: edit(nb, 6, source="## What we saw"),
     "not executed once, in order": lambda nb: edit(nb, 4, execution_count=None),
-    "in order: [2, 1, 3, 4]": lambda nb: (
+    "in order: [2, 1, 3, 4, 5, 6]": lambda nb: (
         edit(nb, 2, execution_count=2),
         edit(nb, 3, execution_count=1),
     ),
     "have more than 6": lambda nb: [
-        edit(nb, i, source="\n".join("abcdef")) for i in (2, 3, 4)
+        edit(nb, i, source="\n".join("abcdef")) for i in (2, 3, 4, 9)
     ],
     "has 21 lines": lambda nb: edit(nb, 4, source="x\n" * 20 + "x"),
-    "2 of 4 cells are not checked": lambda nb: [
+    "2 of 6 cells are not checked": lambda nb: [
         tag(nb, i, "nbval-ignore-output") for i in (2, 3)
     ],
     "does not say why": lambda nb: tag(nb, 4, "nbval-ignore-output"),
@@ -142,7 +190,7 @@ FAULTS = {
     "path of the machine": lambda nb: nb.cells[4].outputs.append(
         printed("see /home/someone/x")
     ),
-    "bytes are stored": lambda nb: edit(nb, 7, source=LAST + " " * 1_500_000),
+    "bytes are stored": lambda nb: edit(nb, -1, source=LAST + " " * 1_500_000),
 }
 
 
@@ -197,3 +245,56 @@ def test_an_unchecked_cell_with_its_reason_is_accepted(look):
     edit(nb, 1, source="The time is not checked: it differs.", cell_type="markdown")
     tag(nb, 2, "nbval-ignore-output")
     assert look(nb) == []
+
+
+SOLUTION_FAULTS = {
+    "not those of its notebook": lambda nb: nb.cells.pop(2),
+    "exercise 06.2 is wrong": lambda nb: edit(nb, 4, outputs=[ruling(2, "wrong")]),
+    "exercise 06.1 is not solved": lambda nb: edit(
+        nb, 2, outputs=[ruling(1, "not solved")]
+    ),
+    "in its notebook's words": lambda nb: edit(nb, 3, source="**Exercise 2: that.**"),
+    "has no title": lambda nb: edit(nb, 0, source="[06](../06_lesson.ipynb)"),
+    "does not link to its notebook": lambda nb: edit(nb, 0, source="# Solutions\n"),
+    "not executed once, in order": lambda nb: edit(nb, 2, execution_count=2),
+    "cell 4 has 21 lines": lambda nb: edit(nb, 4, source="x\n" * 20 + "x"),
+}
+
+
+@pytest.mark.parametrize("complaint", SOLUTION_FAULTS)
+def test_a_fault_in_the_solutions_is_noticed(complaint, look_at_solutions):
+    nb = solved()
+    SOLUTION_FAULTS[complaint](nb)
+    found = look_at_solutions(nb)
+    assert any(complaint in line for line in found), found
+
+
+def test_good_solutions_are_not_complained_of(look_at_solutions):
+    assert look_at_solutions(solved()) == []
+
+
+def test_solutions_of_nothing_are_noticed(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    path = tmp_path / "solutions/09_x.ipynb"
+    path.write_text(normalized(solved()))
+    assert solution_complaints(path) == [
+        "there is no notebook 09_x whose exercises these are"
+    ]
+
+
+def test_changed_solutions_are_noticed(look_at_solutions):
+    change = after_storing(lambda nb: edit(nb, 2, source="x"))
+    wrong = "its outputs are not those that `make notebooks` stored"
+    assert wrong in look_at_solutions(solved(), change)
+
+
+def test_the_first_notebook_states_things_to_try(tmp_path):
+    nb = good()
+    nb.cells[7:12] = [cell("markdown", THINGS_TO_TRY)]
+    path = tmp_path / "00_start.ipynb"
+    wrong = "it does not state two or three exercises"
+    path.write_text(normalized(nb))
+    assert wrong not in complaints(path)
+    nb.cells[7].source = OPEN
+    path.write_text(normalized(nb))
+    assert wrong in complaints(path)
