@@ -1,0 +1,105 @@
+"""A network stage by stage: shapes, parameters, multiply-adds."""
+
+import math
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+TRANSPOSED = (
+    layers.Conv1DTranspose,
+    layers.Conv2DTranspose,
+    layers.Conv3DTranspose,
+)
+
+
+class Stage(NamedTuple):
+    """Layers whose names begin alike: their number and what they add up to.
+
+    ``output`` is the shape, without the batch, in which the stage hands on its result.
+    """
+
+    name: str
+    layers: int
+    output: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def stages(model: keras.Model) -> list[Stage]:
+    """The stages of a network in the order of computation.
+
+    A stage is what stands in a layer's name before the first underscore: ``conv2`` of
+    ``conv2_1_bn``. A multiply-add is one multiplication by a kernel's weight, with the
+    addition that goes with it, for one example: additions of biases, normalization,
+    activation and pooling are not counted, as is the papers' habit.
+
+    Raises:
+        ValueError: the model is not built, or for images of any size.
+    """
+    if not model.built:
+        raise ValueError(f"{model.name!r} has no shapes yet: build it, or call it once")
+    if any(None in tensor.shape[1:] for tensor in model.inputs):
+        raise ValueError(f"{model.name!r} takes any size: build it for a certain one")
+    found: dict[str, Stage] = {}
+    for layer in model.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        name = layer.name.partition("_")[0]
+        before = found.get(name, Stage(name, 0, (), 0, 0))
+        output = keras.tree.flatten(layer.output)
+        found[name] = Stage(
+            name,
+            before.layers + 1,
+            tuple(output[0].shape[1:]),
+            before.parameters + layer.count_params(),
+            before.multiply_adds + multiply_adds(layer),
+        )
+    return list(found.values())
+
+
+def multiply_adds(layer: keras.layers.Layer) -> int:
+    """Multiplications by the weights of a layer's kernels, for one example.
+
+    Every weight of a kernel is used once at each place of the output; in a transposed
+    convolution, once at each place of the input.
+    """
+    if isinstance(layer, keras.Model):
+        return sum(map(multiply_adds, layer.layers))
+    kernels = [math.prod(w.shape) for w in layer.weights if "kernel" in w.name]
+    if not kernels:
+        return 0
+    shape = layer.input.shape if isinstance(layer, TRANSPOSED) else layer.output.shape
+    return sum(kernels) * math.prod(shape[1:-1])
+
+
+def summary(model: keras.Model) -> str:
+    """The stages as a table, a line each, and a line of totals."""
+    found = stages(model)
+    rows = [("stage", "layers", "output", "parameters", "multiply-adds")]
+    for stage in found:
+        output = " × ".join(map(str, stage.output))
+        rows.append(
+            (
+                *(stage.name, str(stage.layers), output),
+                *(f"{stage.parameters:,}", f"{stage.multiply_adds:,}"),
+            )
+        )
+    total = [sum(column) for column in zip(*(s[3:] for s in found), strict=True)]
+    total.insert(0, sum(stage.layers for stage in found))
+    layers_, parameters, adds = (f"{n:,}" for n in total)
+    rows.append(("all", layers_, "", parameters, adds))
+    return table(rows, left=(0, 2))
+
+
+def table(rows: list[tuple[str, ...]], left: tuple[int, ...] = (0,)) -> str:
+    """Rows of text as aligned columns; those of ``left`` begin at the same place."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            text.ljust(width) if i in left else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
