@@ -7,6 +7,7 @@ import keras
 
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
+from cnnlib.models.vgg import vgg16, vgg19
 
 
 class Entry(NamedTuple):
@@ -52,6 +53,16 @@ CATALOG: dict[str, Entry] = {
         *((28, 28, 1), 10, 600_810, 600_810),
     ),
     # alexnet, vgg
+    "vgg16": Entry(
+        *(vgg16, 2014, "1409.1556", "classification"),
+        *((224, 224, 3), 1000, 138_357_544, 138_357_544, "138 M", "table 2"),
+        *(25.6, 8.1, "table 3: one scale, 384, dense evaluation"),
+    ),
+    "vgg19": Entry(
+        *(vgg19, 2014, "1409.1556", "classification"),
+        *((224, 224, 3), 1000, 143_667_240, 143_667_240, "144 M", "table 2"),
+        *(25.5, 8.0, "table 3: one scale, 384, dense evaluation"),
+    ),
     # inception
     # xception
     # resnet

@@ -1,0 +1,87 @@
+"""VGG-16 and VGG-19 (Simonyan, Zisserman 2014): configurations D and E of table 1."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from cnnlib.models.checks import check
+
+WIDTHS = (64, 128, 256, 512, 512)
+# The 3×3 convolutions of each stage; three dense layers make up the depth.
+DEPTHS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+def vgg_stages(x, depth: int, *, pool_padding: str = "valid") -> list:
+    """The five convolutional stages of ``depth`` 16 or 19, each after its pooling.
+
+    Layers are called ``conv1_1``, ``conv1_2``, ``conv1_pool``, ``conv2_1`` and so on.
+    ``pool_padding="same"`` lets an odd side round up, as Caffe's pooling does.
+
+    Returns:
+        The outputs of the five poolings, at 1/2 to 1/32 of the input's size.
+    """
+    outputs = []
+    for stage, (filters, convs) in enumerate(
+        zip(WIDTHS, DEPTHS[depth], strict=True), start=1
+    ):
+        for i in range(1, convs + 1):
+            x = layers.Conv2D(
+                filters, 3, padding="same", activation="relu", name=f"conv{stage}_{i}"
+            )(x)
+        x = layers.MaxPooling2D(2, padding=pool_padding, name=f"conv{stage}_pool")(x)
+        outputs.append(x)
+    return outputs
+
+
+def _vgg(depth: int, input_shape: Sequence[int], classes: int) -> keras.Model:
+    check(f"vgg{depth}", input_shape, classes, smallest=32)
+    image = keras.Input(tuple(input_shape), name="image")
+    x = vgg_stages(image, depth)[-1]
+    x = layers.Flatten(name="flatten")(x)
+    for i in (6, 7):
+        x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)
+        x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
+    x = layers.Dense(classes, name="logits")(x)
+    return keras.Model(image, x, name=f"vgg{depth}")
+
+
+def vgg16(
+    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
+) -> keras.Model:
+    """VGG-16 with 138,357,544 parameters: 13 convolutions of 3×3, three dense layers.
+
+    arXiv:1409.1556, configuration D. All convolutions keep the size and have biases;
+    there is no batch normalization; dropout 0.5 follows the first two dense layers.
+
+    Input: float, (n, height, width, channels); the paper subtracts the mean colour of
+    the training set from 0 to 255. Output: logits, (n, classes).
+
+    Where it is not the paper's: weights start from Keras's ``glorot_uniform``, which
+    the paper names as an alternative to its own pre-training with a shallower network.
+
+    Args:
+        input_shape: height, width, channels; both sides at least 32. The first dense
+            layer's size follows them.
+        classes: number of logits.
+
+    Raises:
+        ValueError: too small an input, or a number of classes below 1.
+    """
+    return _vgg(16, input_shape, classes)
+
+
+def vgg19(
+    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
+) -> keras.Model:
+    """VGG-19 with 143,667,240 parameters: 16 convolutions of 3×3, three dense layers.
+
+    arXiv:1409.1556, configuration E: one convolution more than ``vgg16`` in each of the
+    last three stages; all else, the arguments too, is as there.
+
+    Input: float, (n, height, width, channels). Output: logits, (n, classes).
+
+    Raises:
+        ValueError: too small an input, or a number of classes below 1.
+    """
+    return _vgg(19, input_shape, classes)
