@@ -1,0 +1,170 @@
+"""What holds for every network of the catalogue, at small inputs where it can."""
+
+import inspect
+import os
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from cnnlib import models
+from cnnlib.gradients import weight_gradients
+
+# Where the count of parameters hangs on the input, it is taken at the full size.
+SMALL = {"lenet5": (32, 32, 1), "mlp": (8, 8, 1), "mnist_cnn": (8, 8, 1)}
+CLASSES = 3
+TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+def small(name):
+    """The smallest sensible input of a network."""
+    entry = models.CATALOG[name]
+    default = {1: (16,), 2: (32, 32), 3: (16, 32, 32)}[len(entry.input_shape) - 1]
+    return SMALL.get(name, (*default, entry.input_shape[-1]))
+
+
+def built(name):
+    keras.utils.set_random_seed(1)
+    return models.build(name, input_shape=small(name), classes=CLASSES)
+
+
+def batch(model, n=2):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(n, *model.input_shape[1:])).astype("float32")
+    return x, rng.integers(0, CLASSES, (n, *model.output_shape[1:-1]))
+
+
+@pytest.fixture(scope="module", params=models.CATALOG)
+def network(request):
+    """One network at a time, built once for all tests of this file."""
+    yield built(request.param)
+    keras.backend.clear_session(free_memory=True)
+
+
+def loss(y, logits):
+    return ops.mean(
+        keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
+    )
+
+
+def test_it_emits_logits_and_is_not_compiled(network):
+    assert network.output_shape[0] is None
+    assert network.output_shape[-1] == CLASSES
+    assert not network.compiled
+    assert network.name in models.CATALOG
+    x, _ = batch(network)
+    logits = ops.convert_to_numpy(network(x))
+    assert logits.shape == (2, *network.output_shape[1:])
+    assert np.isfinite(logits).all()
+    assert not np.allclose(logits.sum(axis=-1), 1)  # no softmax
+    activation = getattr(network.layers[-1], "activation", keras.activations.linear)
+    assert activation is keras.activations.linear
+    assert np.ptp(logits, axis=0).max() > 0  # the input matters
+
+
+def test_its_layers_are_named(network):
+    names = [layer.name for layer in network.layers]
+    assert names[0] in ("image", "series", "video")
+    assert names[-1].startswith("logits")
+    for layer in network.layers:  # Keras calls the third one of a kind conv2d_2
+        kind = type(layer).__name__.lower()
+        word, _, number = layer.name.rpartition("_")
+        auto = number.isdigit() and word.replace("_", "") == kind
+        assert not auto, f"{layer.name} was left without a name"
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="op by op, JAX takes minutes for this")
+def test_a_train_step_lowers_the_loss_and_reaches_the_first_layer(network):
+    x, y = batch(network, n=4)
+    found = weight_gradients(network, loss, x, y, training=True)
+    gradients = list(found.values())
+    assert all(np.isfinite(g).all() for g in gradients)
+    assert np.abs(gradients[0]).max() > 0
+    weights = [variable.value for variable in network.trainable_variables]
+    fixed = [variable.value for variable in network.non_trainable_variables]
+
+    def after(step):  # with the same random numbers
+        moved = [w - step * g for w, g in zip(weights, gradients, strict=True)]
+        logits, _ = network.stateless_call(moved, fixed, x, training=True)
+        return float(loss(y, logits))
+
+    before = after(0)
+    square = sum(float((g**2).sum()) for g in gradients)
+    assert after(0.02 * before / square) < before
+
+
+def test_it_is_saved_and_loaded_whole(network, tmp_path):
+    x, _ = batch(network)
+    path = tmp_path / "network.keras"
+    network.save(path)
+    loaded = keras.saving.load_model(path, safe_mode=True)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(loaded(x)), ops.convert_to_numpy(network(x))
+    )
+    assert loaded.name == network.name
+    assert len(loaded.trainable_weights) == len(network.trainable_weights)
+
+
+def test_it_computes_in_half_precision(network):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = built(network.name)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    half.set_weights(network.get_weights())
+    x, _ = batch(network)
+    exact = ops.convert_to_numpy(network(x))
+    near = ops.convert_to_numpy(ops.cast(half(x), "float32"))
+    assert {w.dtype for w in half.trainable_weights} == {"float32"}
+    kinds = {layer.compute_dtype for layer in half.layers}
+    assert "bfloat16" in kinds
+    assert np.abs(near - exact).max() < 0.2 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("name", models.CATALOG)
+def test_it_has_exactly_the_catalogues_parameters(name):
+    entry = models.CATALOG[name]
+    model = entry.builder()
+    assert model.input_shape[1:] == entry.input_shape
+    assert model.output_shape[-1] == entry.classes
+    trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+    assert trainable == entry.trainable
+    assert model.count_params() == entry.total
+    del model
+    keras.backend.clear_session(free_memory=True)
+
+
+@pytest.mark.parametrize("entry", models.CATALOG.values(), ids=models.CATALOG)
+def test_its_builder_takes_keywords_and_says_what_it_builds(entry):
+    parameters = inspect.signature(entry.builder).parameters
+    assert {"input_shape", "classes"} <= set(parameters)
+    assert {p.kind for p in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    documentation = inspect.getdoc(entry.builder)
+    assert f"{entry.trainable:,}" in documentation or f"{entry.total:,}" in (
+        documentation
+    )
+    assert 1980 < entry.year < 2030
+    assert entry.task in ("classification", "segmentation", "series", "video")
+    assert (entry.published is None) == (entry.source is None)
+    assert (entry.protocol is None) == (entry.top1 is None and entry.top5 is None)
+
+
+@pytest.mark.parametrize("name", models.CATALOG)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": 0}, "classes=1 or more; given 0"),
+        ({"input_shape": (1, 1, 1, 1, 1)}, "takes input_shape="),
+        ({"input_shape": 3}, "given 3"),
+    ],
+)
+def test_it_refuses_what_no_network_has(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        models.build(name, **options)
+
+
+def test_python_s_recursion_limit_is_left_alone():
+    import sys
+
+    assert sys.getrecursionlimit() <= int(os.environ.get("RECURSION_LIMIT", 1000))
