@@ -14,9 +14,21 @@ import keras
 from cnnlib.models.catalogue import CATALOG, Entry
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
+from cnnlib.models.pretrained import decode, preprocess
 from cnnlib.models.vgg import vgg16, vgg19
 
-__all__ = ["CATALOG", "Entry", "build", "lenet5", "mlp", "mnist_cnn", "vgg16", "vgg19"]
+__all__ = [
+    "CATALOG",
+    "Entry",
+    "build",
+    "decode",
+    "lenet5",
+    "mlp",
+    "mnist_cnn",
+    "preprocess",
+    "vgg16",
+    "vgg19",
+]
 
 
 def build(name: str, **options) -> keras.Model:

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from cnnlib.models.checks import check
+from cnnlib.models.pretrained import load
 
 WIDTHS = (64, 128, 256, 512, 512)
 # The 3×3 convolutions of each stage; three dense layers make up the depth.
@@ -34,7 +35,7 @@ def vgg_stages(x, depth: int, *, pool_padding: str = "valid") -> list:
     return outputs
 
 
-def _vgg(depth: int, input_shape: Sequence[int], classes: int) -> keras.Model:
+def _vgg(depth: int, input_shape, classes: int, weights) -> keras.Model:
     check(f"vgg{depth}", input_shape, classes, smallest=32)
     image = keras.Input(tuple(input_shape), name="image")
     x = vgg_stages(image, depth)[-1]
@@ -43,11 +44,14 @@ def _vgg(depth: int, input_shape: Sequence[int], classes: int) -> keras.Model:
         x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
     x = layers.Dense(classes, name="logits")(x)
-    return keras.Model(image, x, name=f"vgg{depth}")
+    return load(keras.Model(image, x, name=f"vgg{depth}"), weights)
 
 
 def vgg16(
-    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
+    *,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    weights: str | None = None,
 ) -> keras.Model:
     """VGG-16 with 138,357,544 parameters: 13 convolutions of 3×3, three dense layers.
 
@@ -64,15 +68,21 @@ def vgg16(
         input_shape: height, width, channels; both sides at least 32. The first dense
             layer's size follows them.
         classes: number of logits.
+        weights: None, or "imagenet" for those of keras.applications (see
+            ``models.preprocess``), at the default shape and classes.
 
     Raises:
-        ValueError: too small an input, or a number of classes below 1.
+        ValueError: too small an input, a number of classes below 1, or weights that do
+            not fit.
     """
-    return _vgg(16, input_shape, classes)
+    return _vgg(16, input_shape, classes, weights)
 
 
 def vgg19(
-    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
+    *,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    weights: str | None = None,
 ) -> keras.Model:
     """VGG-19 with 143,667,240 parameters: 16 convolutions of 3×3, three dense layers.
 
@@ -82,6 +92,6 @@ def vgg19(
     Input: float, (n, height, width, channels). Output: logits, (n, classes).
 
     Raises:
-        ValueError: too small an input, or a number of classes below 1.
+        ValueError: as ``vgg16``.
     """
-    return _vgg(19, input_shape, classes)
+    return _vgg(19, input_shape, classes, weights)

@@ -1,0 +1,250 @@
+"""The weights that keras.applications publishes, put into our builders.
+
+``weights="imagenet"`` of a builder comes here: Keras downloads its own network of the
+same name, with its progress bar and its cache, and the weights are copied over::
+
+    model = models.vgg16(weights="imagenet")
+    logits = model(models.preprocess("vgg16", photographs))
+    models.decode(logits)  # [[("golden retriever", 0.93), …], …]
+"""
+
+import os
+
+import keras
+import numpy as np
+from keras import layers
+
+# Our name: Keras's class, the stem of its file, the preprocessing of its weights.
+TWINS = {
+    "vgg16": ("VGG16", "vgg16", "caffe"),
+    "vgg19": ("VGG19", "vgg19", "caffe"),
+    "inception_v3": ("InceptionV3", "inception_v3", "tf"),
+    "inception_resnet_v2": ("InceptionResNetV2", "inception_resnet_v2", "tf"),
+    "xception": ("Xception", "xception", "tf"),
+    "resnet50": ("ResNet50", "resnet50", "caffe"),
+    "resnet101": ("ResNet101", "resnet101", "caffe"),
+    "resnet152": ("ResNet152", "resnet152", "caffe"),
+    "resnet50_v2": ("ResNet50V2", "resnet50v2", "tf"),
+    "resnet101_v2": ("ResNet101V2", "resnet101v2", "tf"),
+    "resnet152_v2": ("ResNet152V2", "resnet152v2", "tf"),
+    "densenet121": ("DenseNet121", "densenet121", "torch"),
+    "densenet169": ("DenseNet169", "densenet169", "torch"),
+    "densenet201": ("DenseNet201", "densenet201", "torch"),
+}
+
+
+def load(model: keras.Model, weights: str | None) -> keras.Model:
+    """Give ``model``, fresh from its builder, the weights that the user asked for.
+
+    Args:
+        model: named as in ``TWINS``, with three channels and 1000 classes.
+        weights: None leaves the model as it is; "imagenet" loads Keras's.
+
+    Raises:
+        ValueError: ``weights`` is neither, or they do not fit the model.
+        OSError: they could not be downloaded.
+    """
+    if weights is None:
+        return model
+    if weights != "imagenet":
+        raise ValueError(
+            f"weights is None or 'imagenet'; given {weights!r} (a file of your own "
+            "is loaded by model.load_weights(path))"
+        )
+    kind, stem, _ = twin(model.name)
+    channels, classes = model.input_shape[-1], model.output_shape[-1]
+    if channels != 3 or classes != 1000:
+        raise ValueError(
+            f"the ImageNet weights of {model.name} have 3 channels and 1000 classes; "
+            f"the model has {channels} and {classes}"
+        )
+    file = f"{stem}_weights_tf_dim_ordering_tf_kernels.h5"
+    build = getattr(keras.applications, kind)
+    copy_from_keras(
+        _download(file, lambda: build(weights="imagenet", classifier_activation=None)),
+        model,
+    )
+    return model
+
+
+def twin(name: str) -> tuple[str, str, str]:
+    """The row of ``TWINS``; ValueError with the known names where there is none."""
+    if name not in TWINS:
+        raise ValueError(
+            f"keras.applications has no ImageNet weights for {name!r}; it has them for "
+            f"{', '.join(TWINS)}"
+        )
+    return TWINS[name]
+
+
+def _download(file: str, fetch):
+    """``fetch()``, with one clear error where Keras cannot get ``file``."""
+    try:
+        return fetch()
+    except Exception as error:  # Keras raises a bare Exception
+        home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
+        raise OSError(
+            f"Keras could not get {file} ({error}). Without a network, put that file "
+            f"into {os.path.join(home, 'models')}"
+        ) from error
+
+
+def weighted_layers(model: keras.Model) -> list[keras.Layer]:
+    """The layers with weights in the order of the graph, nested models unfolded.
+
+    A layer comes after all that it depends on, and the inputs of a sum or a
+    concatenation in the order in which they are joined. Layers that only pass on, such
+    as a padding, do not change that order, unlike the order of ``model.weights``.
+    """
+    makers = {
+        id(tensor): layer
+        for layer in model.layers
+        for tensor in keras.tree.flatten(layer.output)
+    }
+    ordered, seen, todo = [], set(), [(t, False) for t in reversed(model.outputs)]
+    while todo:
+        tensor, ready = todo.pop()
+        layer = makers[id(tensor)]
+        if ready:
+            nested = isinstance(layer, keras.Model)
+            found = weighted_layers(layer) if nested else [layer]
+            ordered += [one for one in found if one.weights]
+        elif layer not in seen:
+            seen.add(layer)
+            todo.append((tensor, True))
+            if not isinstance(layer, layers.InputLayer):
+                inputs = keras.tree.flatten(layer.input)
+                todo += [(t, False) for t in reversed(inputs)]
+    return ordered
+
+
+def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
+    """Copy the weights of a network of keras.applications into ours.
+
+    Layers are matched by kind, in the order of ``weighted_layers``. What ours lacks is
+    folded into the batch normalization: a convolution's bias that only the
+    normalization after it sees goes into the moving mean, and a different epsilon into
+    the moving variance. (With ``training=False`` the outputs are the same; a test must
+    therefore look at epsilon for itself.)
+
+    Raises:
+        ValueError: a layer does not fit; the message names the first that does not.
+    """
+    theirs, ours = weighted_layers(source), weighted_layers(model)
+    kinds = {type(layer) for layer in theirs + ours}
+    pairs = {}
+    for kind in kinds:
+        left, right = ([x for x in some if type(x) is kind] for some in (theirs, ours))
+        if len(left) != len(right):
+            raise ValueError(
+                f"{source.name} has {len(left)} layers of kind {kind.__name__}, "
+                f"{model.name} has {len(right)}"
+            )
+        pairs.update(zip(right, left, strict=True))
+    after = _normalizations(source)
+    shift = {}  # a normalization of theirs: the bias folded into its moving mean
+    for layer in ours:
+        other = pairs[layer]
+        values = {weight.name: np.asarray(weight) for weight in other.weights}
+        if "bias" in values and not getattr(layer, "use_bias", True):
+            if other not in after:
+                raise ValueError(
+                    f"{layer.name} has no bias, {other.name} has one that no batch "
+                    "normalization takes up"
+                )
+            shift[after[other]] = values.pop("bias")
+        if isinstance(layer, layers.BatchNormalization):
+            values["moving_mean"] = values["moving_mean"] - shift.get(other, 0)
+            values["moving_variance"] = (
+                values["moving_variance"] + other.epsilon - layer.epsilon
+            )
+        _assign(layer, other, values)
+
+
+def _normalizations(model: keras.Model) -> dict:
+    """For each layer that nothing but one batch normalization follows, that one."""
+    followers = {}
+    for layer in model.layers:
+        if not isinstance(layer, layers.InputLayer):
+            for tensor in keras.tree.flatten(layer.input):
+                followers.setdefault(id(tensor), []).append(layer)
+    found = {}
+    for layer in model.layers:
+        after = followers.get(id(keras.tree.flatten(layer.output)[0]), [])
+        if len(after) == 1 and isinstance(after[0], layers.BatchNormalization):
+            found[layer] = after[0]
+    return found
+
+
+def _assign(layer, other, values: dict) -> None:
+    """Put ``values``, by name, into the weights of ``layer``."""
+    shapes = {weight.name: tuple(weight.shape) for weight in layer.weights}
+    given = {name: value.shape for name, value in values.items()}
+    if shapes != given:
+        raise ValueError(
+            f"{layer.name} has weights of {shapes}, but {other.name} has {given}"
+        )
+    for weight in layer.weights:
+        weight.assign(values[weight.name])
+
+
+def preprocess(name: str, images) -> np.ndarray:
+    """Images as the ImageNet weights of network ``name`` expect them.
+
+    VGG and ResNet v1: channels in the order blue, green, red, with ImageNet's mean
+    colour subtracted. Inception, Xception and ResNet v2: −1 to 1. DenseNet: each
+    channel normalized by ImageNet's mean and deviation. Sizes are left alone.
+
+    Args:
+        name: a network that takes ``weights="imagenet"``.
+        images: array (n, height, width, 3) or (height, width, 3), red, green, blue from
+            0 to 255, integers or floats; it is not changed.
+
+    Returns:
+        float32 array of the same shape.
+
+    Raises:
+        ValueError: no such network, another number of channels, or values that cannot
+            be 0 to 255: outside of it, or floats that all lie within 0 to 1.
+    """
+    *_, mode = twin(name)
+    given = np.asarray(images)
+    if given.ndim not in (3, 4) or given.shape[-1] != 3:
+        raise ValueError(
+            "preprocess takes images of shape (n, height, width, 3) or "
+            f"(height, width, 3); given {given.shape}"
+        )
+    low, high = (given.min(), given.max()) if given.size else (0, 0)
+    if not 0 <= low <= high <= 255:
+        raise ValueError(f"preprocess takes 0 to 255; given {low} to {high}")
+    if 0 < high <= 1 and not np.issubdtype(given.dtype, np.integer):
+        raise ValueError(
+            f"preprocess takes 0 to 255; given {low} to {high}: multiply by 255"
+        )
+    copy = np.array(given, "float32")
+    return keras.applications.imagenet_utils.preprocess_input(copy, mode=mode)
+
+
+def decode(logits, top: int = 5) -> list[list[tuple[str, float]]]:
+    """The likeliest ImageNet classes of each image, as (name, probability).
+
+    The names are downloaded by Keras once (``imagenet_class_index.json``).
+
+    Args:
+        logits: (n, 1000), as a network with ImageNet weights gives them.
+        top: how many classes, the likeliest first.
+
+    Raises:
+        ValueError: ``logits`` has another shape.
+        OSError: the names could not be downloaded.
+    """
+    logits = np.asarray(keras.ops.convert_to_numpy(logits), "float32")
+    if logits.ndim != 2 or logits.shape[1] != 1000:
+        raise ValueError(f"decode takes logits of (n, 1000); given {logits.shape}")
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    odds /= odds.sum(1, keepdims=True)
+    rows = _download(
+        "imagenet_class_index.json",
+        lambda: keras.applications.imagenet_utils.decode_predictions(odds, top=top),
+    )
+    return [[(name.replace("_", " "), float(p)) for _, name, p in row] for row in rows]
