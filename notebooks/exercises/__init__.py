@@ -11,7 +11,7 @@ wrong one what is wrong with it. ``solutions/`` holds answers that are solved.
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +54,7 @@ def empty(answer: Any) -> bool:
 
 
 def ask(function: Callable, *given: Any, **options: Any) -> Any:
-    """Call a learner's function.
+    """Call a learner's function, on copies of arrays: it may write into them.
 
     Raises:
         NotSolved: it returns nothing, or three dots.
@@ -62,6 +62,7 @@ def ask(function: Callable, *given: Any, **options: Any) -> Any:
     """
     if not callable(function):
         raise Wrong(f"a function is asked for; this is {type(function).__name__}")
+    given = [np.copy(x) if isinstance(x, np.ndarray) else x for x in given]
     try:
         answer = function(*given, **options)
     except Exception as error:
@@ -72,20 +73,60 @@ def ask(function: Callable, *given: Any, **options: Any) -> Any:
     return answer
 
 
-def alike(answer: Any, expected: Any, what: str, tolerance: float = 1e-5) -> None:
-    """Compare arrays: first their shapes, then their numbers.
+def numbers(answer: Any, what: str) -> np.ndarray:
+    """An answer as an array.
 
     Raises:
-        Wrong: they differ by more than ``tolerance``, relative to the largest expected.
+        Wrong: it is not made of numbers, or some are infinite or NaN.
     """
-    answer, expected = np.asarray(answer), np.asarray(expected)
+    try:
+        found = np.asarray(answer)
+    except Exception as error:
+        raise Wrong(f"{what} is no array of numbers") from error
+    if found.dtype.kind not in "biuf":
+        kind = found.dtype if found is answer else type(answer).__name__
+        raise Wrong(f"{what} is made of {kind}, not of numbers")
+    if not np.isfinite(found).all():
+        raise Wrong(f"{what} has entries that are infinite or not a number")
+    return found
+
+
+def alike(
+    answer: Any,
+    expected: Any,
+    what: str,
+    tolerance: float = 1e-5,
+    mistakes: Mapping[str, Any] | None = None,
+) -> None:
+    """Compare arrays: first with known mistakes, then their shapes and their numbers.
+
+    Args:
+        answer: the learner's.
+        expected: what it ought to be.
+        what: what it is, the subject of the complaint.
+        tolerance: how far they may differ, relative to the largest expected.
+        mistakes: what is wrong with it: the array that one gets in this way.
+
+    Raises:
+        Wrong: they differ.
+    """
+    answer, expected = numbers(answer, what).astype(float), np.asarray(expected)
+    largest = max(np.abs(expected).max(initial=0), 1e-12)
+
+    def off(other) -> float:
+        other = np.asarray(other, dtype=float)
+        if answer.shape != other.shape:
+            return np.inf
+        return np.abs(answer - other).max(initial=0) / largest
+
+    if off(expected) <= tolerance:
+        return
+    for words, mistaken in (mistakes or {}).items():
+        if off(mistaken) <= tolerance:
+            raise Wrong(f"{what} {words}")
     if answer.shape != expected.shape:
         raise Wrong(f"{what} has shape {answer.shape}; {expected.shape} is expected")
-    if answer.dtype.kind not in "biuf":
-        raise Wrong(f"{what} is made of {answer.dtype}, not of numbers")
-    worst = np.abs(answer - expected).max(initial=0)
-    if not worst <= tolerance * max(np.abs(expected).max(initial=0), 1e-12):
-        raise Wrong(f"{what} is off by up to {worst:.3g}")
+    raise Wrong(f"{what} is off by up to {off(expected) * largest:.3g}")
 
 
 def verdict(number: str, *answers: Any) -> str:
