@@ -11,23 +11,33 @@ import difflib
 
 import keras
 
+from cnnlib.models.alexnet import alexnet
 from cnnlib.models.catalogue import CATALOG, Entry
+from cnnlib.models.inception import googlenet, inception_v3
+from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
 from cnnlib.models.pretrained import decode, preprocess
 from cnnlib.models.vgg import vgg16, vgg19
+from cnnlib.models.xception import xception
 
 __all__ = [
     "CATALOG",
     "Entry",
+    "alexnet",
     "build",
     "decode",
+    "googlenet",
+    "inception_resnet_v2",
+    "inception_v3",
+    "inception_v4",
     "lenet5",
     "mlp",
     "mnist_cnn",
     "preprocess",
     "vgg16",
     "vgg19",
+    "xception",
 ]
 
 

@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 import keras
 
+from cnnlib.models.alexnet import alexnet
+from cnnlib.models.inception import googlenet, inception_v3
+from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
 from cnnlib.models.vgg import vgg16, vgg19
+from cnnlib.models.xception import xception
 
 
 class Entry(NamedTuple):
@@ -53,6 +57,11 @@ CATALOG: dict[str, Entry] = {
         *((28, 28, 1), 10, 600_810, 600_810),
     ),
     # alexnet, vgg
+    "alexnet": Entry(
+        *(alexnet, 2012, "doi:10.1145/3065386", "classification"),
+        *((227, 227, 3), 1000, 60_965_224, 60_965_224, "60 M", "abstract"),
+        *(40.7, 18.2, "table 2: one network, mean over ten crops"),
+    ),
     "vgg16": Entry(
         *(vgg16, 2014, "1409.1556", "classification"),
         *((224, 224, 3), 1000, 138_357_544, 138_357_544, "138 M", "table 2"),
@@ -64,7 +73,32 @@ CATALOG: dict[str, Entry] = {
         *(25.5, 8.0, "table 3: one scale, 384, dense evaluation"),
     ),
     # inception
+    "googlenet": Entry(
+        *(googlenet, 2014, "1409.4842", "classification"),
+        *((224, 224, 3), 1000, 6_998_552, 6_998_552, None, None),
+        *(None, 10.07, "table 3: one network, one crop"),
+    ),
+    "inception_v3": Entry(
+        *(inception_v3, 2015, "1512.00567", "classification"),
+        *((299, 299, 3), 1000, 23_817_352, 23_851_784, "below 25 M", "abstract"),
+        *(21.2, 5.6, "table 3: one crop"),
+    ),
+    "inception_v4": Entry(
+        *(inception_v4, 2016, "1602.07261", "classification"),
+        *((299, 299, 3), 1000, 42_679_816, 42_742_984, None, None),
+        *(20.0, 5.0, "table 2: one crop"),
+    ),
+    "inception_resnet_v2": Entry(
+        *(inception_resnet_v2, 2016, "1602.07261", "classification"),
+        *((299, 299, 3), 1000, 55_813_192, 55_873_736, None, None),
+        *(19.9, 4.9, "table 2: one crop"),
+    ),
     # xception
+    "xception": Entry(
+        *(xception, 2016, "1610.02357", "classification"),
+        *((299, 299, 3), 1000, 22_855_952, 22_910_480, "22,855,952", "table 3"),
+        *(21.0, 5.5, "table 1: one crop"),
+    ),
     # resnet
     # resnet_v2
     # highway, stochastic depth, fractalnet

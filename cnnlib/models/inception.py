@@ -1,0 +1,261 @@
+"""GoogLeNet (Szegedy et al. 2014) and Inception v3 (Szegedy et al. 2015).
+
+A module is a set of branches whose outputs are joined, and a branch a list of steps::
+
+    module(x, "mixed5b", [(64, 1)], [(48, 1), (64, 5)], ["avg", (32, 1)])
+
+A step is (filters, kernel size), or (filters, kernel size, stride) without padding, or
+one of ``POOLS``. A list in place of the last step forks the branch.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import keras
+from keras import layers
+
+from cnnlib.layers import LocalResponseNormalization
+from cnnlib.models import blocks
+from cnnlib.models.checks import check
+from cnnlib.models.pretrained import load
+
+# The unit of all but GoogLeNet: convolution, normalization without a scale, ReLU.
+slim_conv = partial(blocks.conv_bn, epsilon=1e-3, momentum=0.99, scale=False)
+
+POOLS = {
+    "avg": partial(layers.AveragePooling2D, 3, 1, "same"),
+    "max": partial(layers.MaxPooling2D, 3, 1, "same"),
+    "max/2": partial(layers.MaxPooling2D, 3, 2, "valid"),
+}
+
+
+def branch(x, name: str, steps: Sequence, conv) -> list:
+    """Follow the steps from ``x``; the outputs at their ends, several after a fork."""
+    for i, step in enumerate(steps, start=1):
+        if isinstance(step, list):
+            return [
+                conv(x, *fork, name=f"{name}{i}{letter}")
+                for letter, fork in zip("abc", step, strict=False)
+            ]
+        if step in POOLS:
+            x = POOLS[step](name=f"{name}{i}_pool")(x)
+        else:
+            filters, size, *strides = step
+            padding = "valid" if strides else "same"
+            x = conv(x, filters, size, *strides, padding=padding, name=f"{name}{i}")
+    return [x]
+
+
+def module(x, name: str, *branches: Sequence, conv=slim_conv):
+    """Branches from ``x``, joined along the maps; ``conv`` makes each convolution."""
+    ends = []
+    for letter, steps in zip("abcd", branches, strict=False):
+        ends += branch(x, f"{name}_{letter}", steps, conv)
+    return layers.Concatenate(name=f"{name}_join")(ends)
+
+
+# Table 1 of 1409.4842: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.
+GOOGLENET = {
+    "inception3a": (64, 96, 128, 16, 32, 32),
+    "inception3b": (128, 128, 192, 32, 96, 64),
+    "inception4a": (192, 96, 208, 16, 48, 64),
+    "inception4b": (160, 112, 224, 24, 64, 64),
+    "inception4c": (128, 128, 256, 24, 64, 64),
+    "inception4d": (112, 144, 288, 32, 64, 64),
+    "inception4e": (256, 160, 320, 32, 128, 128),
+    "inception5a": (256, 160, 320, 32, 128, 128),
+    "inception5b": (384, 192, 384, 48, 128, 128),
+}
+
+
+def relu_conv(x, filters, size, strides=1, *, name, padding="same"):
+    """A convolution with bias and ReLU: GoogLeNet has no batch normalization."""
+    return layers.Conv2D(
+        filters,
+        size,
+        strides,
+        padding,
+        activation="relu",
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+
+
+def googlenet(
+    *,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    auxiliary: bool = False,
+    dropout: float = 0.4,
+) -> keras.Model:
+    """GoogLeNet with 6,998,552 parameters, 13,378,280 with both auxiliary heads.
+
+    arXiv:1409.4842, table 1 and section 5. Nine inception modules; biases and ReLU, no
+    batch normalization; local response normalization before and after conv2.
+
+    An auxiliary head sits on 4a and one on 4d: average pooling 5×5 with stride 3, 128
+    convolutions 1×1, a dense layer of 1024, dropout 0.7, logits. The heads are for
+    training alone, with a weight of 0.3 in the loss::
+
+        model = googlenet(auxiliary=True)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        weights = {"logits": 1.0, "auxiliary1": 0.3, "auxiliary2": 0.3}
+        model.compile("sgd", loss=dict.fromkeys(weights, loss), loss_weights=weights)
+        model.fit(images, dict.fromkeys(weights, labels))
+
+    Input: float, (n, height, width, channels); the paper subtracts a mean from 0 to
+    255. Output: logits, (n, classes); with auxiliary heads a dict of three such, by the
+    names above.
+
+    Where it is not the paper's: it does not give the normalization's constants (those
+    of AlexNet are used), padding (``same``; the heads' pooling has none) or initial
+    weights (He's); the last pooling takes the mean over all places, at any input size.
+
+    Args:
+        input_shape: height, width, channels; with auxiliary heads both sides at least
+            65.
+        classes: number of logits, of each head.
+        auxiliary: whether to add the two heads.
+        dropout: rate before the logits.
+
+    Raises:
+        ValueError: too small an input for the heads, or a number of classes below 1.
+    """
+    smallest, what = (65, " with auxiliary heads") if auxiliary else (1, "")
+    check(f"googlenet{what}", input_shape, classes, smallest=smallest)
+    image = keras.Input(tuple(input_shape), name="image")
+
+    def halve(x, stage):
+        return layers.MaxPooling2D(3, 2, "same", name=f"{stage}_pool")(x)
+
+    x = halve(relu_conv(image, 64, 7, 2, name="conv1"), "conv1")
+    x = LocalResponseNormalization(name="conv1_norm")(x)
+    x = relu_conv(x, 64, 1, name="conv2_reduce")
+    x = relu_conv(x, 192, 3, name="conv2")
+    x = halve(LocalResponseNormalization(name="conv2_norm")(x), "conv2")
+    outputs = {}
+    for name, (one, reduce3, three, reduce5, five, pool) in GOOGLENET.items():
+        x = module(
+            x,
+            name,
+            [(one, 1)],
+            [(reduce3, 1), (three, 3)],
+            [(reduce5, 1), (five, 5)],
+            ["max", (pool, 1)],
+            conv=relu_conv,
+        )
+        if auxiliary and name in ("inception4a", "inception4d"):
+            head = f"auxiliary{len(outputs) + 1}"
+            outputs[head] = _auxiliary(x, head, classes)
+        if name in ("inception3b", "inception4e"):
+            x = halve(x, name)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dense(classes, name="logits")(x)
+    outputs = {**outputs, "logits": x} if auxiliary else x
+    return keras.Model(image, outputs, name="googlenet")
+
+
+def _auxiliary(x, name: str, classes: int):
+    x = layers.AveragePooling2D(5, 3, name=f"{name}_pool")(x)
+    x = relu_conv(x, 128, 1, name=name)
+    x = layers.Flatten(name=f"{name}_flatten")(x)
+    x = layers.Dense(1024, activation="relu", name=f"{name}_fc")(x)
+    x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
+    return layers.Dense(classes, name=name)(x)
+
+
+def stem_v3(x):
+    """Of Inception v3 and, in its authors' code, of Inception-ResNet v2: 35×35×192."""
+    x = slim_conv(x, 32, 3, 2, padding="valid", name="conv1a")
+    x = slim_conv(x, 32, 3, padding="valid", name="conv2a")
+    x = slim_conv(x, 64, 3, name="conv2b")
+    x = layers.MaxPooling2D(3, 2, name="conv2b_pool")(x)
+    x = slim_conv(x, 80, 1, padding="valid", name="conv3b")
+    x = slim_conv(x, 192, 3, padding="valid", name="conv4a")
+    return layers.MaxPooling2D(3, 2, name="conv4a_pool")(x)
+
+
+def inception_v3(
+    *,
+    input_shape: Sequence[int] = (299, 299, 3),
+    classes: int = 1000,
+    weights: str | None = None,
+) -> keras.Model:
+    """Inception v3 with 23,851,784 parameters, 23,817,352 of them trainable.
+
+    arXiv:1512.00567, table 1 and figures 5 to 7; where the paper leaves details open,
+    its authors' code, as keras.applications has it: batch normalization without a
+    scale, epsilon 1e-3 and momentum 0.99, and the modules' names. 5×5 convolutions are
+    factorized into two of 3×3, 7×7 into 1×7 and 7×1, in the last modules 3×3 into 1×3
+    beside 3×1.
+
+    Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
+    logits, (n, classes).
+
+    Where it is not the paper's: after its first pooling, table 1 has three convolutions
+    of 3×3, one of stride 2, where the code has a 1×1, a 3×3 and a pooling; the
+    auxiliary head, which acts in training alone, is left out.
+
+    Args:
+        input_shape: height, width, channels; both sides at least 75.
+        classes: number of logits.
+        weights: None, or "imagenet" for those of keras.applications (see
+            ``models.preprocess``), at three channels and 1000 classes.
+
+    Raises:
+        ValueError: too small an input, a number of classes below 1, or weights that do
+            not fit.
+    """
+    check("inception_v3", input_shape, classes, smallest=75)
+    image = keras.Input(tuple(input_shape), name="image")
+    x = stem_v3(image)
+    for name, pool in (("mixed5b", 32), ("mixed5c", 64), ("mixed5d", 64)):
+        x = module(
+            x,
+            name,
+            [(64, 1)],
+            [(48, 1), (64, 5)],
+            [(64, 1), (96, 3), (96, 3)],
+            ["avg", (pool, 1)],
+        )
+    x = module(
+        x,
+        "mixed6a",
+        [(384, 3, 2)],
+        [(64, 1), (96, 3), (96, 3, 2)],
+        ["max/2"],
+    )
+    tall, wide = (7, 1), (1, 7)
+    for name, n in (
+        *(("mixed6b", 128), ("mixed6c", 160), ("mixed6d", 160)),
+        ("mixed6e", 192),
+    ):
+        x = module(
+            x,
+            name,
+            [(192, 1)],
+            [(n, 1), (n, wide), (192, tall)],
+            [(n, 1), (n, tall), (n, wide), (n, tall), (192, wide)],
+            ["avg", (192, 1)],
+        )
+    x = module(
+        x,
+        "mixed7a",
+        [(192, 1), (320, 3, 2)],
+        [(192, 1), (192, wide), (192, tall), (192, 3, 2)],
+        ["max/2"],
+    )
+    fork = [(384, (1, 3)), (384, (3, 1))]
+    for name in ("mixed7b", "mixed7c"):
+        x = module(
+            x,
+            name,
+            [(320, 1)],
+            [(384, 1), fork],
+            [(448, 1), (384, 3), fork],
+            ["avg", (192, 1)],
+        )
+    return load(
+        keras.Model(image, blocks.logits(x, classes), name="inception_v3"), weights
+    )

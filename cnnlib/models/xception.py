@@ -1,0 +1,93 @@
+"""Xception (Chollet 2016): separable convolutions and residual connections."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from cnnlib.models import blocks
+from cnnlib.models.checks import check
+from cnnlib.models.pretrained import load
+
+# Figure 5: the separable convolutions of each block with a residual connection.
+ENTRY = ((128, 128), (256, 256), (728, 728))
+MIDDLE = ((728, 728, 728),) * 8
+EXIT = ((728, 1024),)
+NORM = {"epsilon": 1e-3, "momentum": 0.99}
+
+
+def separable(x, filters: int, *, name: str):
+    """A separable 3×3 convolution and batch normalization; nothing in between."""
+    x = layers.SeparableConv2D(
+        filters, 3, padding="same", use_bias=False, name=f"{name}_sepconv"
+    )(x)
+    return layers.BatchNormalization(**NORM, name=f"{name}_bn")(x)
+
+
+def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True):
+    """ReLU and separable convolution by turns, plus the input; ``halve`` pools.
+
+    Where the block halves the size, a 1×1 convolution of stride 2 takes the input
+    along; otherwise it is added as it is. ``relu=False`` leaves out the first ReLU.
+    """
+    shortcut = x
+    for i, filters in enumerate(widths, start=1):
+        if i > 1 or relu:
+            x = layers.ReLU(name=f"{name}_{i}_relu")(x)
+        x = separable(x, filters, name=f"{name}_{i}")
+    if halve:
+        x = layers.MaxPooling2D(3, 2, "same", name=f"{name}_pool")(x)
+        shortcut = blocks.conv_bn(
+            *(shortcut, widths[-1], 1, 2),
+            name=f"{name}_shortcut",
+            activation=None,
+            **NORM,
+        )
+    return layers.Add(name=f"{name}_add")([x, shortcut])
+
+
+def xception(
+    *,
+    input_shape: Sequence[int] = (299, 299, 3),
+    classes: int = 1000,
+    dropout: float = 0.5,
+    weights: str | None = None,
+) -> keras.Model:
+    """Xception with 22,910,480 parameters, 22,855,952 of them trainable.
+
+    arXiv:1610.02357, figure 5. A separable convolution here is, in the order in which
+    Keras applies it, a 3×3 convolution of each map by itself, then a 1×1 convolution
+    across the maps, without an activation between the two (section 4.7) and without
+    biases. Batch normalization, epsilon 1e-3 and momentum 0.99 as in
+    keras.applications, follows every convolution.
+
+    Input: float, (n, height, width, channels); −1 to 1 in the author's code. Output:
+    logits, (n, classes).
+
+    Args:
+        input_shape: height, width, channels; both sides at least 7.
+        classes: number of logits.
+        dropout: rate before the logits; the paper's 0.5 is for ImageNet alone.
+        weights: None, or "imagenet" for those of keras.applications (see
+            ``models.preprocess``), at three channels and 1000 classes.
+
+    Raises:
+        ValueError: too small an input, a number of classes below 1, or weights that do
+            not fit.
+    """
+    check("xception", input_shape, classes, smallest=7)
+    image = keras.Input(tuple(input_shape), name="image")
+    x = blocks.conv_bn(image, 32, 3, 2, padding="valid", name="block1_1", **NORM)
+    x = blocks.conv_bn(x, 64, 3, padding="valid", name="block1_2", **NORM)
+    number = 2
+    for widths in ENTRY + MIDDLE + EXIT:
+        halve = widths not in MIDDLE
+        x = block(x, f"block{number}", widths, halve=halve, relu=number > 2)
+        number += 1
+    for i, filters in enumerate((1536, 2048), start=1):
+        x = separable(x, filters, name=f"block{number}_{i}")
+        x = layers.ReLU(name=f"block{number}_{i}_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dense(classes, name="logits")(x)
+    return load(keras.Model(image, x, name="xception"), weights)
