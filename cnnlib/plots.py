@@ -7,7 +7,7 @@ readers tell apart; sizes are fixed, so that the same numbers give the same pixe
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import keras
 import matplotlib.figure
@@ -225,6 +225,7 @@ def bars(
     alt: str,
     height: float = 3,
     digits: int = 0,
+    highlight: Collection[str] = (),
 ) -> Figure:
     """Horizontal bars with their values written at the end.
 
@@ -234,11 +235,18 @@ def bars(
         alt: what the picture shows.
         height: of the figure, in inches.
         digits: after the decimal point.
+        highlight: labels of the bars that are orange, not blue.
+
+    Raises:
+        ValueError: there is no bar to highlight.
     """
+    if unknown := set(highlight) - set(values):
+        raise ValueError(f"no bar is called {sorted(unknown)}; {list(values)} are")
     with rc_context(STYLE):
         figure = Figure(height, alt)
         axes = figure.subplots()
-        drawn = axes.barh(list(values), list(values.values()), color=COLORS[0])
+        colors = [COLORS[label in highlight] for label in values]
+        drawn = axes.barh(list(values), list(values.values()), color=colors)
         axes.bar_label(drawn, fmt=f"{{:,.{digits}f}}", padding=6)
         axes.invert_yaxis()
         axes.set_xlabel(xlabel)

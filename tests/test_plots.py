@@ -4,7 +4,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
@@ -221,6 +221,19 @@ def test_bands_refuses_what_is_not_seeds_by_places(shape):
 # --- confusion ------------------------------------------------------------------------
 
 MATRIX = np.array([[8, 0, 2], [1, 9, 0], [0, 0, 0]])
+
+
+def test_highlighted_bars_are_orange():
+    values = {"a": 1, "b": 2, "c": 3}
+    figure = plots.bars(values, xlabel="x", alt="Bars.", highlight=["b"])
+    colors = [plots.COLORS.index(_hex(bar)) for bar in figure.axes[0].patches]
+    assert colors == [0, 1, 0]
+    with pytest.raises(ValueError, match=r"no bar is called \['d'\]"):
+        plots.bars(values, xlabel="x", alt="Bars.", highlight=["d"])
+
+
+def _hex(bar):
+    return to_hex(bar.get_facecolor()).upper()
 
 
 RACE = {
