@@ -351,6 +351,7 @@ def points(
         if log:
             axes.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
             axes.xaxis.set_major_formatter("{x:,g}")
+            axes.xaxis.set_minor_formatter("")
         axes.margins(0.12)
         if len(families) > 1:
             axes.legend()

@@ -254,6 +254,10 @@ def test_points_stand_where_they_are_and_families_are_joined():
     assert axes.get_xscale() == "log"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x [M]", "y [%]")
     show(figure)
+    ticks = [tick.get_text() for tick in axes.get_xticklabels(which="both")]
+    assert {"1", "2", "5", "10"} <= set(ticks)
+    assert not any("^" in text for text in ticks)  # no powers of ten between them
+    show(figure)
 
 
 def test_names_of_points_stand_near_them_and_cover_nothing():
