@@ -8,7 +8,10 @@ from keras import layers
 from cnnlib.layers import LocalResponseNormalization
 from cnnlib.models.checks import check
 
-NORMAL = keras.initializers.RandomNormal(stddev=0.01)
+
+def normal():
+    """The paper's initial weights; a fresh one each time, or towers would be twins."""
+    return keras.initializers.RandomNormal(stddev=0.01)
 
 
 def alexnet(
@@ -57,7 +60,7 @@ def alexnet(
             strides,
             "valid" if strides > 1 else "same",
             activation="relu",
-            kernel_initializer=NORMAL,
+            kernel_initializer=normal(),
             bias_initializer=keras.initializers.Constant(bias),
             name=f"{stage}_{tower}_conv",
         )(x)
@@ -93,10 +96,10 @@ def alexnet(
         x = layers.Dense(
             4096,
             activation="relu",
-            kernel_initializer=NORMAL,
+            kernel_initializer=normal(),
             bias_initializer="ones",
             name=name,
         )(x)
         x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    x = layers.Dense(classes, kernel_initializer=NORMAL, name="logits")(x)
+    x = layers.Dense(classes, kernel_initializer=normal(), name="logits")(x)
     return keras.Model(image, x, name="alexnet")

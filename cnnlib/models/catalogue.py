@@ -75,7 +75,14 @@ CATALOG: dict[str, Entry] = {
     # inception
     "googlenet": Entry(
         *(googlenet, 2014, "1409.4842", "classification"),
-        *((224, 224, 3), 1000, 6_998_552, 6_998_552, None, None),
+        *(
+            (224, 224, 3),
+            1000,
+            6_998_552,
+            6_998_552,
+            "12× fewer than AlexNet",
+            "section 1",
+        ),
         *(None, 10.07, "table 3: one network, one crop"),
     ),
     "inception_v3": Entry(

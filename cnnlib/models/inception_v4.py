@@ -26,8 +26,8 @@ def inception_v4(
 
     arXiv:1602.07261, figures 3 to 9: a stem that itself branches, then 4, 7 and 3
     modules with a reduction between them. Batch normalization with a scale, epsilon
-    1e-3 and momentum 0.99. The paper keeps 0.8 of the features before the logits. The
-    order of 1×n and n×1 is that of the authors' code.
+    1e-3 and momentum 0.99 (the authors' code leaves the scale out). The order of 1×n
+    and n×1 is that of the code. The paper keeps 0.8 of the features before the logits.
 
     Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
     logits, (n, classes).

@@ -96,15 +96,10 @@ def weighted_layers(model: keras.Model) -> list[keras.Layer]:
     concatenation in the order in which they are joined. Layers that only pass on, such
     as a padding, do not change that order, unlike the order of ``model.weights``.
     """
-    makers = {
-        id(tensor): layer
-        for layer in model.layers
-        for tensor in keras.tree.flatten(layer.output)
-    }
     ordered, seen, todo = [], set(), [(t, False) for t in reversed(model.outputs)]
     while todo:
         tensor, ready = todo.pop()
-        layer = makers[id(tensor)]
+        layer, node, _ = tensor._keras_history
         if ready:
             nested = isinstance(layer, keras.Model)
             found = weighted_layers(layer) if nested else [layer]
@@ -112,9 +107,8 @@ def weighted_layers(model: keras.Model) -> list[keras.Layer]:
         elif layer not in seen:
             seen.add(layer)
             todo.append((tensor, True))
-            if not isinstance(layer, layers.InputLayer):
-                inputs = keras.tree.flatten(layer.input)
-                todo += [(t, False) for t in reversed(inputs)]
+            inputs = layer._inbound_nodes[node].input_tensors
+            todo += [(t, False) for t in reversed(inputs)]
     return ordered
 
 
@@ -131,9 +125,8 @@ def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
         ValueError: a layer does not fit; the message names the first that does not.
     """
     theirs, ours = weighted_layers(source), weighted_layers(model)
-    kinds = {type(layer) for layer in theirs + ours}
     pairs = {}
-    for kind in kinds:
+    for kind in dict.fromkeys(type(layer) for layer in theirs + ours):
         left, right = ([x for x in some if type(x) is kind] for some in (theirs, ours))
         if len(left) != len(right):
             raise ValueError(

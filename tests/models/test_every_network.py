@@ -12,7 +12,15 @@ from cnnlib import models
 from cnnlib.gradients import weight_gradients
 
 # Where the count of parameters hangs on the input, it is taken at the full size.
-SMALL = {"lenet5": (32, 32, 1), "mlp": (8, 8, 1), "mnist_cnn": (8, 8, 1)}
+SMALL = {
+    "lenet5": (32, 32, 1),
+    "mlp": (8, 8, 1),
+    "mnist_cnn": (8, 8, 1),
+    "alexnet": (67, 67, 3),
+    "inception_v3": (75, 75, 3),
+    "inception_v4": (107, 107, 3),
+    "inception_resnet_v2": (75, 75, 3),
+}
 CLASSES = 3
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 

@@ -1,0 +1,47 @@
+import keras
+import numpy as np
+import pytest
+
+from cnnlib.models.pretrained import copy_from_keras
+
+
+def draw(weight, rng):
+    """Random values by a weight's part, such that activations stay near 1."""
+    shape = tuple(weight.shape)
+    if weight.name in ("gamma", "moving_variance"):
+        return rng.uniform(0.5, 1.5, shape)
+    if weight.name in ("beta", "moving_mean", "bias"):
+        return rng.uniform(-0.3, 0.3, shape)
+    fan_in = np.prod(shape[:2] if "depthwise" in weight.name else shape[:-1])
+    return rng.standard_normal(shape, "float32") * np.float32((2 / fan_in) ** 0.5)
+
+
+@pytest.fixture
+def assert_same_logits():
+    """Our network against its twin of keras.applications, all weights drawn at random.
+
+    Logits, not probabilities: a softmax would hide nearly every difference. The twin
+    must answer differently to different images, or the comparison is worth nothing.
+    """
+
+    def compare(kind, build, side, images=2, **options):
+        rng = np.random.default_rng(0)
+        shape = (side, side, 3)
+        twin = getattr(keras.applications, kind)(
+            weights=None, input_shape=shape, classifier_activation=None
+        )
+        for weight in twin.weights:
+            weight.assign(draw(weight, rng))
+        model = build(input_shape=shape, **options)
+        copy_from_keras(twin, model)
+        x = rng.normal(size=(images, *shape)).astype("float32")
+        theirs = np.asarray(twin(x, training=False))
+        ours = np.asarray(model(x, training=False))
+        largest = np.abs(theirs).max()
+        assert np.abs(ours - theirs).max() <= 1e-5 * largest
+        if images > 1:
+            assert np.ptp(theirs, axis=0).max() > 0.05 * largest
+        return model
+
+    yield compare
+    keras.backend.clear_session()

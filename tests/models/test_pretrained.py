@@ -1,0 +1,300 @@
+"""Published weights: copied layer by layer, preprocessing, class names, no network."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras.src.applications import imagenet_utils
+from keras.src.utils import file_utils
+
+from cnnlib import models
+from cnnlib.models import pretrained
+from cnnlib.models.pretrained import copy_from_keras, weighted_layers
+
+
+def set_at_random(model):
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.2, 1.2, weight.shape))
+
+
+def little(name, *, bias, epsilon=1e-3, filters=4, swap=False, pad=False, scale=True):
+    """Two branches of convolution and normalization, joined, and a dense layer."""
+    x = image = keras.Input((6, 6, 3), name=f"{name}_image")
+    if pad:  # layers without weights do not matter
+        x = layers.Cropping2D(1)(layers.ZeroPadding2D(1)(x))
+    norm = {"epsilon": epsilon, "scale": scale}
+    a = layers.Conv2D(filters, 1, use_bias=bias, name=f"{name}_a")(x)
+    a = layers.BatchNormalization(**norm, name=f"{name}_a_bn")(a)
+    b = layers.Conv2D(filters, 1, use_bias=bias, name=f"{name}_b")(x)
+    b = layers.BatchNormalization(**norm, name=f"{name}_b_bn")(b)
+    b = layers.Conv2D(filters, 1, use_bias=bias, name=f"{name}_c")(b)
+    b = layers.BatchNormalization(**norm, name=f"{name}_c_bn")(b)
+    x = layers.Concatenate()([b, a] if swap else [a, b])
+    x = layers.Dense(2, name=f"{name}_dense")(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, x, name=name)
+
+
+IMAGES = np.random.default_rng(1).normal(size=(3, 6, 6, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("epsilon", [1e-3, 0.05])
+def test_copying_keeps_the_outputs(bias, epsilon):
+    """Biases and another epsilon are folded into the normalization."""
+    source = little("source", bias=bias, epsilon=epsilon)
+    set_at_random(source)
+    model = little("model", bias=False, pad=True)
+    copy_from_keras(source, model)
+    expected = np.asarray(source(IMAGES))
+    assert np.ptp(expected) > 0.1
+    np.testing.assert_allclose(np.asarray(model(IMAGES)), expected, rtol=1e-5)
+
+
+def test_layers_come_in_the_order_of_the_graph():
+    found = [layer.name for layer in weighted_layers(little("m", bias=True, pad=True))]
+    a, b = ["m_a", "m_a_bn"], ["m_b", "m_b_bn", "m_c", "m_c_bn"]
+    assert found == [*a, *b, "m_dense"]
+    found = weighted_layers(little("m", bias=True, swap=True))
+    assert [layer.name for layer in found] == [*b, *a, "m_dense"]
+
+
+def test_nested_models_are_unfolded():
+    inner = little("inner", bias=False)
+    image = keras.Input((6, 6, 3))
+    model = keras.Model(image, layers.Dense(3, name="last")(inner(image)))
+    found = [layer.name for layer in weighted_layers(model)]
+    assert found[0] == "inner_a"
+    assert found[-2:] == ["inner_dense", "last"]
+
+
+def test_a_layer_that_does_not_fit_is_named():
+    source = little("source", bias=False)
+    with pytest.raises(ValueError, match=r"model_a has .*5.* but source_a has .*4"):
+        copy_from_keras(source, little("model", bias=False, filters=5))
+    with pytest.raises(ValueError, match=r"model_a has .*bias.* but source_a has"):
+        copy_from_keras(source, little("model", bias=True))
+    with pytest.raises(ValueError, match=r"model_a_bn has .* but source_a_bn has"):
+        copy_from_keras(source, little("model", bias=False, scale=False))
+    shorter = keras.Model(source.input, source.get_layer("source_b_bn").output)
+    with pytest.raises(
+        ValueError, match=r"source has 3 layers of kind Conv2D, .* has 1"
+    ):
+        copy_from_keras(source, shorter)
+
+
+def test_a_bias_that_no_normalization_takes_up_is_refused():
+    def plain(name, bias):
+        image = keras.Input((6, 6, 3))
+        x = layers.Conv2D(4, 1, use_bias=bias, name=f"{name}_conv")(image)
+        # the bias reaches the sum beside the normalization, too
+        y = layers.BatchNormalization()(x)
+        return keras.Model(image, layers.Add()([x, y]), name=name)
+
+    with pytest.raises(ValueError, match="model_conv has no bias, source_conv has one"):
+        copy_from_keras(plain("source", True), plain("model", False))
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def fail(fname, origin, *args, **kwargs):
+        raise Exception(f"URL fetch failure on {origin}: None -- no route to host")
+
+    monkeypatch.setattr(file_utils, "get_file", fail)
+    monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", None)
+
+
+def test_published_weights_are_loaded(monkeypatch, tmp_path):
+    """The whole way, with a file of Keras's own network in place of the download."""
+    twin = keras.applications.DenseNet121(weights=None)
+    rng = np.random.default_rng(0)
+    for weight in twin.weights:
+        if len(weight.shape) == 1:
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    path = tmp_path / "published.weights.h5"
+    twin.save_weights(path)
+    asked = []
+
+    def get_file(fname, origin, *args, **kwargs):
+        asked.append(fname)
+        return str(path)
+
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    # The twin stands for a builder: any model with its name and graph will do.
+    model = keras.applications.DenseNet121(
+        weights=None, classifier_activation=None, input_shape=(64, 64, 3)
+    )
+    assert pretrained.load(model, "imagenet") is model
+    assert asked == ["densenet121_weights_tf_dim_ordering_tf_kernels.h5"]
+    for ours, theirs in zip(model.weights, twin.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+    keras.backend.clear_session()
+
+
+def stand_in(name, channels=3, classes=1000):
+    image = keras.Input((8, 8, channels))
+    x = layers.Dense(classes)(layers.GlobalAveragePooling2D()(image))
+    return keras.Model(image, x, name=name)
+
+
+@pytest.mark.parametrize(("name", "row"), pretrained.TWINS.items())
+def test_without_a_network_one_error_names_file_and_folder(
+    no_network, monkeypatch, name, row
+):
+    monkeypatch.setenv("KERAS_HOME", "/home/keras")
+    kind, stem, _ = row
+    built = []
+
+    def build(**options):
+        built.append(options)
+        file_utils.get_file("some.h5", "https://host/some.h5")
+
+    monkeypatch.setattr(keras.applications, kind, build)
+    file = f"{stem}_weights_tf_dim_ordering_tf_kernels.h5"
+    with pytest.raises(OSError, match=f"{file}.*no route.*/home/keras/models"):
+        pretrained.load(stand_in(name), "imagenet")
+    assert built == [{"weights": "imagenet", "classifier_activation": None}]
+
+
+def test_files_are_called_what_keras_calls_them(monkeypatch):
+    """Here Keras itself is asked for one file, and says which it wants."""
+    asked = []
+
+    def get_file(fname, *args, **kwargs):
+        asked.append(fname)
+        raise Exception("no network")
+
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    with pytest.raises(OSError, match="could not get xception_weights_tf_dim") as found:
+        models.xception(weights="imagenet")
+    assert asked[0] in str(found.value)
+    assert "put that file into" in str(found.value)
+    keras.backend.clear_session()
+
+
+def test_no_weights_leave_the_model_alone(no_network):
+    model = stand_in("no such network")
+    before = model.get_weights()
+    assert pretrained.load(model, None) is model
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "message"),
+    [
+        (("vgg16", 3, 10), "imagenet", "3 channels and 1000 classes; .* has 3 and 10"),
+        (("vgg16", 1, 1000), "imagenet", "the model has 1 and 1000"),
+        (("vgg16",), "imagenet21k", "None or 'imagenet'; given 'imagenet21k'"),
+        (("alexnet",), "imagenet", "no ImageNet weights for 'alexnet'; .*vgg16"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_before_any_download(
+    no_network, model, weights, message
+):
+    with pytest.raises(ValueError, match=message):
+        pretrained.load(stand_in(*model), weights)
+
+
+@pytest.mark.parametrize(
+    ("build", "options"),
+    [
+        (models.vgg16, {"input_shape": (32, 32, 3)}),
+        (models.vgg19, {"input_shape": (32, 32, 3)}),
+        (models.inception_v3, {"input_shape": (75, 75, 3)}),
+        (models.inception_resnet_v2, {"input_shape": (75, 75, 3), "units": (1, 1, 1)}),
+        (models.xception, {"input_shape": (7, 7, 3)}),
+    ],
+)
+def test_builders_pass_their_weights_on(no_network, build, options):
+    with pytest.raises(ValueError, match="3 channels and 1000 classes"):
+        build(classes=2, weights="imagenet", **options)
+    assert build.__name__ in pretrained.TWINS
+
+
+def test_every_name_is_a_network_of_keras_and_has_its_preprocessing():
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), "uint8")
+    modules = {
+        "vgg16": keras.applications.vgg16,
+        "vgg19": keras.applications.vgg19,
+        "inception_v3": keras.applications.inception_v3,
+        "inception_resnet_v2": keras.applications.inception_resnet_v2,
+        "xception": keras.applications.xception,
+        **{f"resnet{d}": keras.applications.resnet for d in (50, 101, 152)},
+        **{f"resnet{d}_v2": keras.applications.resnet_v2 for d in (50, 101, 152)},
+        **{f"densenet{d}": keras.applications.densenet for d in (121, 169, 201)},
+    }
+    assert set(modules) == set(pretrained.TWINS)
+    for name, module in modules.items():
+        kind = pretrained.TWINS[name][0]
+        assert getattr(module, kind) is getattr(keras.applications, kind)
+        assert kind.lower() == pretrained.TWINS[name][1].replace("_", "")
+        found = models.preprocess(name, images)
+        assert found.dtype == np.float32
+        expected = module.preprocess_input(images.astype("float32"))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_preprocessing_in_numbers_and_without_touching_the_images():
+    images = np.full((1, 2, 2, 3), (255.0, 127.5, 0.0), "float32")
+    before = images.copy()
+    tf = models.preprocess("xception", images)[0, 0, 0]
+    np.testing.assert_allclose(tf, (1, 0, -1))
+    caffe = models.preprocess("vgg16", images)[0, 0, 0]  # blue, green, red
+    np.testing.assert_allclose(caffe, (-103.939, 127.5 - 116.779, 255 - 123.68), 1e-5)
+    torch = models.preprocess("densenet121", images[0])[0, 0]
+    np.testing.assert_allclose(
+        torch, ((1 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, -0.406 / 0.225), 1e-5
+    )
+    np.testing.assert_array_equal(images, before)
+    black = np.zeros((1, 2, 2, 3))
+    assert models.preprocess("xception", black).max() == -1  # may be 0 to 255
+    nearly = np.ones((1, 2, 2, 3), "uint8")
+    assert models.preprocess("xception", nearly).max() < -0.99
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "message"),
+    [
+        ("alexnet", np.zeros((1, 2, 2, 3)), "no ImageNet weights for 'alexnet'"),
+        ("vgg16", np.zeros((1, 2, 2, 1)), r"given \(1, 2, 2, 1\)"),
+        ("vgg16", np.zeros((2, 3)), r"given \(2, 3\)"),
+        ("vgg16", np.full((1, 2, 2, 3), 0.5), "multiply by 255"),
+        ("vgg16", np.full((1, 2, 2, 3), 256.0), "takes 0 to 255; given"),
+        ("vgg16", np.full((1, 2, 2, 3), -1.0), "takes 0 to 255; given"),
+        ("vgg16", np.full((1, 2, 2, 3), np.nan), "takes 0 to 255; given nan"),
+    ],
+)
+def test_images_that_are_none_are_refused(name, images, message):
+    with pytest.raises(ValueError, match=message):
+        models.preprocess(name, images)
+
+
+def test_classes_are_decoded(monkeypatch, tmp_path):
+    index = {str(i): [f"n{i}", f"class_{i}"] for i in range(1000)}
+    path = tmp_path / "imagenet_class_index.json"
+    path.write_text(json.dumps(index))
+    monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", None)
+    monkeypatch.setattr(file_utils, "get_file", lambda *args, **kwargs: str(path))
+    logits = np.zeros((2, 1000), "float32")
+    logits[0, 7], logits[0, 9], logits[1, 3] = 1000, 999, 20  # no overflow
+    first, second = models.decode(keras.ops.convert_to_tensor(logits), top=2)
+    assert [name for name, _ in first] == ["class 7", "class 9"]
+    odds = [p for _, p in first]
+    np.testing.assert_allclose(odds, [1 / (1 + np.e**-1), 1 / (1 + np.e)], rtol=1e-5)
+    assert second[0][0] == "class 3"
+    assert second[0][1] == pytest.approx(1 / (1 + 999 * np.exp(-20)))
+    assert len(models.decode(logits)[0]) == 5
+    # Not ours to keep: other tests start without it.
+    monkeypatch.setattr(imagenet_utils, "CLASS_INDEX", None)
+
+
+def test_decoding_refuses_other_shapes_and_says_what_is_missing(no_network):
+    with pytest.raises(ValueError, match=r"\(n, 1000\); given \(1, 10\)"):
+        models.decode(np.zeros((1, 10)))
+    with pytest.raises(ValueError, match=r"given \(1000,\)"):
+        models.decode(np.zeros(1000))
+    with pytest.raises(OSError, match=r"imagenet_class_index\.json.*put that file"):
+        models.decode(np.zeros((1, 1000)))
