@@ -182,3 +182,212 @@ class LocalResponseNormalization(keras.layers.Layer):
         """The constructor's arguments."""
         own = {name: getattr(self, name) for name in ("depth", "k", "alpha", "beta")}
         return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class PaddedIdentity(keras.layers.Layer):
+    """The identity where the shape changes: every strides-th place, zeros as new maps.
+
+    The parameter-free shortcut of residual networks ("option A" of arXiv:1512.03385,
+    section 3.3).
+
+    Shapes: (n, height, width, maps) to (n, ⌈height / strides⌉, ⌈width / strides⌉,
+    filters), any type.
+
+    Args:
+        filters: maps of the output, at least those of the input; the new ones come
+            last.
+        strides: 1 or more.
+
+    Raises:
+        ValueError: at the first call, if the input has more maps than ``filters``.
+    """
+
+    def __init__(self, filters, strides=1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.strides = filters, strides
+
+    def build(self, input_shape):
+        """Refuse an input with too many maps."""
+        if input_shape[-1] > self.filters:
+            raise ValueError(
+                f"PaddedIdentity makes {self.filters} maps of that many or fewer; "
+                f"the input has {input_shape[-1]}"
+            )
+
+    def call(self, inputs):
+        """Take every strides-th place and append maps of zeros."""
+        new = self.filters - inputs.shape[-1]
+        kept = inputs[:, :: self.strides, :: self.strides]
+        return ops.pad(kept, ((0, 0), (0, 0), (0, 0), (0, new)))
+
+    def compute_output_shape(self, input_shape):
+        """(n, ⌈height / strides⌉, ⌈width / strides⌉, filters)."""
+        n, *sides, _ = input_shape
+        kept = (None if side is None else -(-side // self.strides) for side in sides)
+        return (n, *kept, self.filters)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        own = {"filters": self.filters, "strides": self.strides}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class SurvivalGate(keras.layers.Layer):
+    """Stochastic depth's gate: in training all of its input or nothing, by chance.
+
+    One draw for the whole batch, as in arXiv:1603.09382, section 3: the input times 1
+    with probability ``survival``, else times 0. At test the input times ``survival``,
+    which is the mean of that. (Keras's own layers of this kind draw for each example
+    and divide by the survival probability in training.)
+
+    Shapes: any, float; the output has the input's.
+
+    Args:
+        survival: probability, above 0, at most 1.
+        seed: an integer, to draw the same gates again.
+
+    Raises:
+        ValueError: a probability out of its range.
+    """
+
+    def __init__(self, survival, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 < survival <= 1:
+            raise ValueError(
+                f"SurvivalGate takes survival above 0 and up to 1; given {survival!r}"
+            )
+        self.survival, self.seed = survival, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=False):
+        """Multiply by 0 or 1 in training, by ``survival`` at test."""
+        if not training:
+            return inputs * self.survival
+        draw = keras.random.uniform((), dtype="float32", seed=self.seed_generator)
+        return inputs * ops.cast(draw < self.survival, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """The input's."""
+        return input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        own = {"survival": self.survival, "seed": self.seed}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class RepeatedUnit(keras.layers.Layer):
+    """One unit applied ``count`` times in a row, each time with weights of its own.
+
+    It computes what ``count`` copies of the unit one after the other compute, gradients
+    and moving statistics included; but the unit is traced once, not ``count`` times,
+    and is one layer of the graph. That is what a network of a thousand layers needs.
+
+    Shapes: the output has the input's. Weights: those of the unit, stacked along a
+    first axis of length ``count`` and called ``<layer>_<weight>``, such as
+    ``unit_a_conv_kernel``. Their gradients are stacked alike: one row for each unit.
+
+    Args:
+        unit: a built model that returns a tensor of its input's shape. Its own weights
+            are not used; how they start is: each entry of a stack is drawn as the
+            layer would draw it (variance scaling, or anything that draws every number
+            alike). Nothing in it may be random at each call, such as dropout.
+        count: how often.
+
+    Raises:
+        ValueError: the unit changes the shape or is random, or a count below 1.
+    """
+
+    def __init__(self, unit, count, **kwargs):
+        super().__init__(**kwargs)
+        if count < 1 or unit.input_shape != unit.output_shape:
+            raise ValueError(
+                "RepeatedUnit takes a count of 1 or more and a unit that keeps the "
+                f"shape; given {count=}, {unit.input_shape} to {unit.output_shape}"
+            )
+        if len(unit.variables) != len(unit.weights):
+            raise ValueError("RepeatedUnit takes a unit without dropout or the like")
+        self.count = count
+        self._unit = lambda: unit  # a layer of its own, not one whose weights count
+
+    def unit(self) -> keras.Model:
+        """The unit that is repeated."""
+        return self._unit()
+
+    def build(self, input_shape):
+        """Make a stack for each weight of the unit, in ``stateless_call``'s order."""
+        unit = self.unit()
+        owner = {id(weight): layer for layer in unit.layers for weight in layer.weights}
+        for weight in unit.trainable_variables + unit.non_trainable_variables:
+            layer = owner[id(weight)]
+            self.add_weight(
+                shape=(self.count, *weight.shape),
+                initializer=self._stacked(getattr(layer, f"{weight.name}_initializer")),
+                trainable=weight.trainable,
+                autocast=False,  # the unit's layers cast, as they do on their own
+                name=f"{layer.name}_{weight.name}",
+            )
+
+    def _stacked(self, initializer):
+        """Variance scaling counts the first axis into the window; undo that."""
+        if not isinstance(initializer, keras.initializers.VarianceScaling):
+            return initializer
+        return keras.initializers.VarianceScaling(
+            scale=initializer.scale * self.count,
+            mode=initializer.mode,
+            distribution=initializer.distribution,
+        )
+
+    def call(self, inputs, training=False):
+        """Apply the unit ``count`` times; in training, move its statistics on."""
+        training = bool(training and self.trainable)
+        output, _, states = self._run(inputs, training)
+        if training:
+            stacks = self.weights[len(self.weights) - len(states) :]
+            for weight, state in zip(stacks, states, strict=True):
+                weight.assign(state)
+        return output
+
+    def each(self, inputs, training=False):
+        """Every unit's output, stacked: (count, n, …). Leaves moving statistics alone.
+
+        ``keras.Model(model.inputs, layer.input)`` gives the inputs.
+        """
+        inputs = ops.cast(inputs, self.compute_dtype)
+        return self._run(inputs, bool(training and self.trainable))[1]
+
+    def _run(self, inputs, training):
+        """The last output, all outputs, and the states after each unit."""
+        unit = self.unit()
+        first = len(unit.trainable_variables)  # state
+
+        def step(carry, weights):
+            trainable, state = list(weights[:first]), list(weights[first:])
+            output, state = unit.stateless_call(
+                trainable, state, carry[0], training=training
+            )
+            return (output, *state), (output, *state)
+
+        # TensorFlow's scan wants results of the carry's shapes: the state rides along.
+        stacks = tuple(weight.value for weight in self.weights)
+        start = (inputs, *(stack[0] for stack in stacks[first:]))
+        (output, *_), (outputs, *states) = ops.scan(step, start, stacks)
+        return output, outputs, states
+
+    def compute_output_shape(self, input_shape):
+        """The input's."""
+        return input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        unit = keras.saving.serialize_keras_object(self.unit())
+        return {**super().get_config(), "unit": unit, "count": self.count}
+
+    @classmethod
+    def from_config(cls, config):
+        """Make the unit anew, then the layer."""
+        unit = keras.saving.deserialize_keras_object(config["unit"])
+        return cls(**{**config, "unit": unit})

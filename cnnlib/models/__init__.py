@@ -18,6 +18,34 @@ from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
 from cnnlib.models.pretrained import decode, preprocess
+from cnnlib.models.resnet import (
+    cifar_plain,
+    cifar_resnet,
+    plain20,
+    plain56,
+    resnet18,
+    resnet20,
+    resnet32,
+    resnet34,
+    resnet44,
+    resnet50,
+    resnet56,
+    resnet101,
+    resnet110,
+    resnet152,
+    resnet1202,
+)
+from cnnlib.models.resnet_v2 import (
+    cifar_resnet_v2,
+    resnet50_v2,
+    resnet101_v2,
+    resnet110_v2,
+    resnet152_v2,
+    resnet164_v2,
+    resnet200_v2,
+    resnet1001_v2,
+)
+from cnnlib.models.stochastic import stochastic_depth
 from cnnlib.models.vgg import vgg16, vgg19
 from cnnlib.models.xception import xception
 
@@ -26,6 +54,9 @@ __all__ = [
     "Entry",
     "alexnet",
     "build",
+    "cifar_plain",
+    "cifar_resnet",
+    "cifar_resnet_v2",
     "decode",
     "googlenet",
     "inception_resnet_v2",
@@ -34,7 +65,28 @@ __all__ = [
     "lenet5",
     "mlp",
     "mnist_cnn",
+    "plain20",
+    "plain56",
     "preprocess",
+    "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet34",
+    "resnet44",
+    "resnet50",
+    "resnet50_v2",
+    "resnet56",
+    "resnet101",
+    "resnet101_v2",
+    "resnet110",
+    "resnet110_v2",
+    "resnet152",
+    "resnet152_v2",
+    "resnet164_v2",
+    "resnet200_v2",
+    "resnet1001_v2",
+    "resnet1202",
+    "stochastic_depth",
     "vgg16",
     "vgg19",
     "xception",

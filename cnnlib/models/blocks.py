@@ -4,7 +4,14 @@ Each takes a tensor and a name and returns a tensor; the layers it makes carry t
 name, so that a summary reads like the paper's table.
 """
 
+import keras
+import numpy as np
 from keras import layers
+
+from cnnlib.layers import RepeatedUnit
+
+# Normalization in keras.applications' ResNet and DenseNet.
+KERAS_NORM = {"epsilon": 1.001e-5, "momentum": 0.99}
 
 
 def conv_bn(
@@ -57,3 +64,57 @@ def logits(x, classes: int):
     """Mean over all places, then a dense layer: ``pool`` and ``logits``."""
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return layers.Dense(classes, name="logits")(x)
+
+
+def centred_conv(
+    x,
+    filters: int,
+    kernel_size: int = 3,
+    strides: int = 1,
+    *,
+    name: str,
+    use_bias: bool = False,
+    initializer: str = "he_normal",
+):
+    """A convolution with as many zeros on either side: ``name_conv``.
+
+    That is what papers mean by padding. Keras's "same" agrees at stride 1; at stride 2
+    it pads even images below and to the right only, so here ``name_pad`` comes first.
+    """
+    padding = "same"
+    if strides > 1 and kernel_size > 1:
+        x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
+        padding = "valid"
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        strides,
+        padding,
+        use_bias=use_bias,
+        kernel_initializer=initializer,
+        name=f"{name}_conv",
+    )(x)
+
+
+def repeat(unit, x, count: int, *, stage: str, scan: bool):
+    """Units 2 to ``count`` of a stage, all alike: ``unit(x, name=...)`` each.
+
+    Named ``stage_2``, ``stage_3`` and so on; with ``scan``, one layer ``stage_2to9``
+    that is traced once. There the first normalization's moving variance starts at i in
+    unit i, about what a sum of i branches has: started at 1, as Keras does, it lets the
+    stream double in every unit of a network that has not been trained yet, and hundreds
+    of units overflow.
+    """
+    if not scan or count == 1:
+        for i in range(2, count + 1):
+            x = unit(x, name=f"{stage}_{i}")
+        return x
+    inner = keras.Input(x.shape[1:], name="unit_input")
+    model = keras.Model(inner, unit(inner, name="unit"), name="unit")
+    layer = RepeatedUnit(model, count - 1, name=f"{stage}_2to{count}")
+    x = layer(x)
+    for weight in layer.weights:
+        if weight.name == "unit_a_bn_moving_variance":
+            rows = np.arange(2, count + 1)[:, None]
+            weight.assign(np.broadcast_to(rows, weight.shape))
+    return x

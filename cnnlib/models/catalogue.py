@@ -10,6 +10,31 @@ from cnnlib.models.inception import googlenet, inception_v3
 from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
+from cnnlib.models.resnet import (
+    plain20,
+    plain56,
+    resnet18,
+    resnet20,
+    resnet32,
+    resnet34,
+    resnet44,
+    resnet50,
+    resnet56,
+    resnet101,
+    resnet110,
+    resnet152,
+    resnet1202,
+)
+from cnnlib.models.resnet_v2 import (
+    resnet50_v2,
+    resnet101_v2,
+    resnet110_v2,
+    resnet152_v2,
+    resnet164_v2,
+    resnet200_v2,
+    resnet1001_v2,
+)
+from cnnlib.models.stochastic import stochastic_depth
 from cnnlib.models.vgg import vgg16, vgg19
 from cnnlib.models.xception import xception
 
@@ -107,8 +132,99 @@ CATALOG: dict[str, Entry] = {
         *(21.0, 5.5, "table 1: one crop"),
     ),
     # resnet
+    "plain20": Entry(
+        *(plain20, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 269_722, 271_098),
+    ),
+    "plain56": Entry(
+        *(plain56, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 853_018, 857_082),
+    ),
+    "resnet20": Entry(
+        *(resnet20, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 269_722, 271_098, ".27 M", "table 6"),
+    ),
+    "resnet32": Entry(
+        *(resnet32, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 464_154, 466_426, ".46 M", "table 6"),
+    ),
+    "resnet44": Entry(
+        *(resnet44, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 658_586, 661_754, ".66 M", "table 6"),
+    ),
+    "resnet56": Entry(
+        *(resnet56, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 853_018, 857_082, ".85 M", "table 6"),
+    ),
+    "resnet110": Entry(
+        *(resnet110, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 1_727_962, 1_736_058, "1.7 M", "table 6"),
+    ),
+    "resnet1202": Entry(
+        *(resnet1202, 2015, "1512.03385", "classification"),
+        *((32, 32, 3), 10, 19_421_274, 19_510_906, "19.4 M", "table 6"),
+    ),
+    "resnet18": Entry(
+        *(resnet18, 2015, "1512.03385", "classification"),
+        *((224, 224, 3), 1000, 11_689_512, 11_699_112),
+        **{"top1": 27.88, "top5": None, "protocol": "table 2: ten crops"},
+    ),
+    "resnet34": Entry(
+        *(resnet34, 2015, "1512.03385", "classification"),
+        *((224, 224, 3), 1000, 21_797_672, 21_814_696),
+        **{"top1": 24.52, "top5": 7.46, "protocol": "table 3: ten crops, B"},
+    ),
+    "resnet50": Entry(
+        *(resnet50, 2015, "1512.03385", "classification"),
+        *((224, 224, 3), 1000, 25_557_032, 25_610_152),
+        **{"top1": 22.85, "top5": 6.71, "protocol": "table 3: ten crops"},
+    ),
+    "resnet101": Entry(
+        *(resnet101, 2015, "1512.03385", "classification"),
+        *((224, 224, 3), 1000, 44_549_160, 44_654_504),
+        **{"top1": 21.75, "top5": 6.05, "protocol": "table 3: ten crops"},
+    ),
+    "resnet152": Entry(
+        *(resnet152, 2015, "1512.03385", "classification"),
+        *((224, 224, 3), 1000, 60_192_808, 60_344_232),
+        **{"top1": 21.43, "top5": 5.71, "protocol": "table 3: ten crops"},
+    ),
     # resnet_v2
+    "resnet50_v2": Entry(
+        *(resnet50_v2, 2016, "1603.05027", "classification"),
+        *((224, 224, 3), 1000, 25_549_480, 25_595_048),
+    ),
+    "resnet101_v2": Entry(
+        *(resnet101_v2, 2016, "1603.05027", "classification"),
+        *((224, 224, 3), 1000, 44_541_608, 44_639_400),
+    ),
+    "resnet152_v2": Entry(
+        *(resnet152_v2, 2016, "1603.05027", "classification"),
+        *((224, 224, 3), 1000, 60_185_256, 60_329_128),
+        **{"top1": 21.1, "top5": 5.5, "protocol": "table 5: one crop of 320"},
+    ),
+    "resnet200_v2": Entry(
+        *(resnet200_v2, 2016, "1603.05027", "classification"),
+        *((224, 224, 3), 1000, 64_666_280, 64_834_728),
+        **{"top1": 20.7, "top5": 5.3, "protocol": "table 5: one crop of 320"},
+    ),
+    "resnet110_v2": Entry(
+        *(resnet110_v2, 2016, "1603.05027", "classification"),
+        *((32, 32, 3), 10, 1_730_522, 1_738_618),
+    ),
+    "resnet164_v2": Entry(
+        *(resnet164_v2, 2016, "1603.05027", "classification"),
+        *((32, 32, 3), 10, 1_703_258, 1_727_482, "1.7 M", "table 4"),
+    ),
+    "resnet1001_v2": Entry(
+        *(resnet1001_v2, 2016, "1603.05027", "classification"),
+        *((32, 32, 3), 10, 10_327_706, 10_476_922, "10.2 M", "table 4"),
+    ),
     # highway, stochastic depth, fractalnet
+    "stochastic_depth": Entry(
+        *(stochastic_depth, 2016, "1603.09382", "classification"),
+        *((32, 32, 3), 10, 1_727_962, 1_736_058),
+    ),
     # densenet
     # fcn
     # unet

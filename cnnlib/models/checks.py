@@ -57,3 +57,14 @@ def units(name: str, depth: int, *, step: int, first: int) -> int:
     raise ValueError(
         f"{name} has {step}n+{first} layers; given {depth!r}, the nearest are {near}"
     )
+
+
+def one_of(name: str, option: str, given, known) -> None:
+    """Refuse a value of ``option`` that is none of the ``known`` ones.
+
+    Raises:
+        ValueError: the message lists them.
+    """
+    if given not in known:
+        names = ", ".join(map(repr, known))
+        raise ValueError(f"{name} takes {option}= one of {names}; given {given!r}")
