@@ -5,8 +5,11 @@ from scipy import signal
 
 from cnnlib.layers import (
     LocalResponseNormalization,
+    PaddedIdentity,
     RadialBasis,
+    RepeatedUnit,
     Subsampling2D,
+    SurvivalGate,
     TableConv2D,
 )
 
@@ -76,11 +79,16 @@ def test_radial_basis_is_minus_the_squared_distance():
 
 @pytest.mark.parametrize(
     "layer",
-    [TableConv2D(TABLE, 3), Subsampling2D(), RadialBasis(np.eye(3))],
-    ids=lambda layer: type(layer).__name__,
+    [
+        *(TableConv2D(TABLE, 3), Subsampling2D(), RadialBasis(np.eye(3))),
+        *(PaddedIdentity(5, 2), SurvivalGate(0.3), RepeatedUnit),
+    ],
+    ids=lambda layer: getattr(layer, "__name__", type(layer).__name__),
 )
 def test_a_saved_layer_comes_back_the_same(layer, tmp_path):
     shape = (3,) if isinstance(layer, RadialBasis) else (8, 8, 3)
+    if layer is RepeatedUnit:  # its weights start at random: they must come back
+        layer, shape = RepeatedUnit(small_unit(), 3), (5, 6, 4)
     model = keras.Sequential([keras.Input(shape), layer])
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
@@ -133,3 +141,132 @@ def test_response_normalization_takes_an_odd_number_of_maps():
     for depth in (4, 0):
         with pytest.raises(ValueError, match=f"odd number of maps; given {depth}"):
             LocalResponseNormalization(depth=depth)
+
+
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_padded_identity_takes_every_other_place_and_adds_empty_maps(strides):
+    layer = PaddedIdentity(5, strides)
+    x = numbers(2, 7, 8, 3)
+    y = np.asarray(layer(x))
+    assert y.shape == layer.compute_output_shape(x.shape)
+    np.testing.assert_array_equal(y[..., :3], x[:, ::strides, ::strides])
+    assert (y[..., 3:] == 0).all()
+    assert layer.compute_output_shape((None, None, 8, 3))[:2] == (None, None)
+    with pytest.raises(ValueError, match=r"makes 5 maps.*the input has 6"):
+        PaddedIdentity(5)(numbers(1, 2, 2, 6))
+
+
+def test_survival_gate_draws_once_for_the_batch_and_as_often_as_told():
+    gate = SurvivalGate(0.3, seed=1)
+    x = numbers(5, 4)
+    np.testing.assert_allclose(np.asarray(gate(x)), 0.3 * x, rtol=1e-6)
+    kept = 0
+    for _ in range(400):
+        y = np.asarray(gate(x, training=True))
+        assert (y == 0).all() or (y == x).all()
+        kept += (y == x).all()
+    assert abs(kept - 120) < 4 * np.sqrt(400 * 0.3 * 0.7)
+    assert (np.asarray(SurvivalGate(1)(x, training=True)) == x).all()
+    for wrong in (0, 1.1, -1):
+        with pytest.raises(ValueError, match="survival above 0"):
+            SurvivalGate(wrong)
+
+
+def small_unit():
+    image = x = keras.Input((5, 6, 4))
+    x = keras.layers.BatchNormalization(momentum=0.8, name="norm")(x)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="tanh", name="conv")(x)
+    return keras.Model(image, keras.layers.Add(name="add")([image, x]), name="unit")
+
+
+def test_repeated_unit_is_its_unit_many_times():
+    layer = RepeatedUnit(small_unit(), 3)
+    x = 2 * numbers(6, 5, 6, 4) + 1
+    layer.build(x.shape)
+    layer.set_weights([np.abs(numbers(*w.shape)) + 0.5 for w in layer.weights])
+    units = [small_unit() for _ in range(3)]
+    names = [w.name for w in layer.weights]
+    assert names == [
+        *("norm_gamma", "norm_beta", "conv_kernel", "conv_bias"),
+        *("norm_moving_mean", "norm_moving_variance"),
+    ]
+    for i, unit in enumerate(units):
+        weights = unit.trainable_variables + unit.non_trainable_variables
+        for weight, stack in zip(weights, layer.weights, strict=True):
+            weight.assign(np.asarray(stack)[i])
+    for training in (False, True):
+        outputs = []
+        y = x
+        for unit in units:
+            y = unit(y, training=training)
+            outputs.append(np.asarray(y))
+        start = layer.get_weights()
+        each = np.asarray(layer.each(x, training=training))
+        for weight, before in zip(layer.weights, start, strict=True):
+            np.testing.assert_array_equal(np.asarray(weight), before)
+        np.testing.assert_allclose(each, outputs, rtol=1e-4, atol=1e-4)
+        y = np.asarray(layer(x, training=training))
+        np.testing.assert_allclose(y, outputs[-1], rtol=1e-4, atol=1e-4)
+    for i, unit in enumerate(units):
+        weights = unit.trainable_variables + unit.non_trainable_variables
+        for weight, stack in zip(weights, layer.weights, strict=True):
+            np.testing.assert_allclose(
+                np.asarray(stack)[i], np.asarray(weight), rtol=1e-4, atol=1e-5
+            )
+    assert (np.asarray(layer.weights[-2])[2] != start[-2][2]).all()
+    assert layer.compute_output_shape(x.shape) == x.shape
+
+
+def test_a_frozen_repeated_unit_keeps_its_statistics_as_keras_does():
+    layer = RepeatedUnit(small_unit(), 2)
+    x = numbers(3, 5, 6, 4)
+    layer.build(x.shape)
+    layer.trainable = False
+    start = layer.get_weights()
+    y = np.asarray(layer(x, training=True))
+    for weight, before in zip(layer.weights, start, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), before)
+    np.testing.assert_array_equal(y, np.asarray(layer(x)))
+    assert len(layer.trainable_weights) == 0
+
+
+def test_a_repeated_unit_starts_each_unit_as_its_layers_would():
+    image = keras.Input((1, 1, 50))
+    start = {"kernel_initializer": "he_normal", "bias_initializer": "ones"}
+    x = keras.layers.Conv2D(50, 1, **start, name="conv")(image)
+    layer = RepeatedUnit(keras.Model(image, x), 40)
+    layer.build((None, 1, 1, 50))
+    kernel, bias = (np.asarray(w) for w in layer.weights)
+    assert kernel.shape == (40, 1, 1, 50, 50)
+    assert abs(kernel.std() / np.sqrt(2 / 50) - 1) < 0.02
+    assert len(np.unique(kernel[:, 0, 0, 0, 0])) == 40
+    assert (bias == 1).all()
+
+
+def test_a_repeated_unit_computes_in_half_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = RepeatedUnit(small_unit(), 3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    layer, x = RepeatedUnit(small_unit(), 3), numbers(3, 5, 6, 4)
+    exact = np.asarray(layer(x, training=True))
+    half.build(x.shape)
+    half.set_weights(layer.get_weights())
+    y = half(x, training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    assert {w.dtype for w in half.weights} == {"float32"}
+    y = np.asarray(keras.ops.cast(y, "float32"))
+    assert 0 < np.abs(y - exact).max() < 0.1
+
+
+def test_repeated_unit_refuses_what_cannot_be_repeated():
+    image = keras.Input((4,))
+    wider = keras.Model(image, keras.layers.Dense(5)(image))
+    with pytest.raises(ValueError, match=r"keeps the shape; given count=2.*4\).*5\)"):
+        RepeatedUnit(wider, 2)
+    with pytest.raises(ValueError, match="count=0"):
+        RepeatedUnit(small_unit(), 0)
+    random = keras.Model(image, keras.layers.Dropout(0.5)(image))
+    with pytest.raises(ValueError, match="without dropout"):
+        RepeatedUnit(random, 2)

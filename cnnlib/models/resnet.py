@@ -70,7 +70,7 @@ def cifar_unit(
             identity = PaddedIdentity(filters, strides, name=f"{name}_identity")
             shortcut = identity(shortcut)
         x = layers.Add(name=f"{name}_add")([shortcut, x])
-    return steps(x, kind.after, name=f"{name}_out")
+    return steps(x, kind.after, name=name)
 
 
 def cifar_network(
