@@ -279,6 +279,65 @@ class SurvivalGate(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
+class GatedSum(keras.layers.Layer):
+    """A highway layer's output: T · H + (1 − T) · x (1505.00387, equation 3).
+
+    Takes [transformed, gate, carried], three tensors of one shape, the gate in 0 to 1.
+    """
+
+    def call(self, inputs):
+        """What the gate lets through, and the input for the rest."""
+        transformed, gate, carried = inputs
+        return gate * transformed + (1 - gate) * carried
+
+    def compute_output_shape(self, input_shape):
+        """That of each input."""
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class ColumnChoice(keras.layers.Layer):
+    """FractalNet's global drop-path: which column, if any, is alone in this batch.
+
+    Larsson et al. (1605.07648), section 3.1. In training, with probability ``ratio``,
+    one column is drawn, all with the same chance; else, and at inference, none. One
+    draw serves the whole batch and all joins (``FractalJoin``) of the network.
+
+    Shapes: anything to (1, columns), 1 for the column that is alone, else 0.
+
+    Args:
+        columns: how many columns there are.
+        ratio: of the batches that a single column computes; the paper's is a half.
+        seed: of the draws.
+    """
+
+    def __init__(self, columns, ratio=0.5, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.columns, self.ratio, self.seed = columns, ratio, seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=False):
+        """Draw once."""
+        if not training:
+            return ops.zeros((1, self.columns), self.compute_dtype)
+        which, whether = ops.split(
+            keras.random.uniform((2,), dtype="float32", seed=self.generator), 2
+        )
+        column = ops.cast(ops.floor(which * self.columns), "int32")
+        alone = ops.cast(whether < self.ratio, self.compute_dtype)
+        return alone * ops.one_hot(column, self.columns, dtype=self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """(1, columns)."""
+        return (1, self.columns)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        own = {"columns": self.columns, "ratio": self.ratio, "seed": self.seed}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("cnnlib")
 class RepeatedUnit(keras.layers.Layer):
     """One unit applied ``count`` times in a row, each time with weights of its own.
 
@@ -391,3 +450,111 @@ class RepeatedUnit(keras.layers.Layer):
         """Make the unit anew, then the layer."""
         unit = keras.saving.deserialize_keras_object(config["unit"])
         return cls(**{**config, "unit": unit})
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class FractalJoin(keras.layers.Layer):
+    """FractalNet's join: the mean of the paths that are not dropped.
+
+    Larsson et al. (1605.07648), section 3.1. Takes [choice, path, path, …]: a
+    ``ColumnChoice``'s output, and paths of one shape that stem from the last columns of
+    it. In training, if a column is alone, its path is the output. Else each path is
+    dropped with probability ``rate``; if that hits them all, one of them, all with the
+    same chance, survives. One draw serves the whole batch. At inference: the mean of
+    all paths.
+
+    Args:
+        rate: of local drop-path; the paper's is 0.15.
+        seed: of the draws.
+    """
+
+    def __init__(self, rate=0.15, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.seed = rate, seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=False):
+        """The mean of the surviving paths."""
+        choice, *paths = inputs
+        if not training:
+            return sum(paths[1:], paths[0]) / len(paths)
+        kept = ops.cast(self.survivors(choice[0, -len(paths) :]), self.compute_dtype)
+        total = sum(kept[i] * path for i, path in enumerate(paths))
+        return total / ops.sum(kept)
+
+    def survivors(self, alone):
+        """1 for each path that is kept, given which column is alone."""
+        number = alone.shape[0]
+        draws = keras.random.uniform((number,), dtype="float32", seed=self.generator)
+        last = ops.one_hot(ops.argmax(draws), number, dtype="float32")
+        local = ops.maximum(ops.cast(draws >= self.rate, "float32"), last)
+        alone = ops.cast(alone, "float32")
+        return ops.where(ops.any(alone > 0), alone, local)
+
+    def compute_output_shape(self, input_shape):
+        """That of each path."""
+        return input_shape[1]
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class CropLike(keras.layers.Layer):
+    """A window of the first of two images, as large as the second.
+
+    Takes [(n, height, width, maps), (n, rows, columns, …)] to (n, rows, columns, maps);
+    sides may be unknown until there are images.
+
+    Args:
+        offset: rows and columns to leave out above and on the left; None takes the
+            middle.
+    """
+
+    def __init__(self, offset=None, **kwargs):
+        super().__init__(**kwargs)
+        self.offset = offset
+
+    def call(self, inputs):
+        """Slice."""
+        x, like = inputs
+        have, want = ops.shape(x)[1:3], ops.shape(like)[1:3]
+        if self.offset is None:
+            top, left = ((h - w) // 2 for h, w in zip(have, want, strict=True))
+        else:
+            top = left = self.offset
+        return x[:, top : top + want[0], left : left + want[1]]
+
+    def compute_output_shape(self, input_shape):
+        """(n, rows, columns, maps)."""
+        x, like = input_shape
+        return (x[0], *like[1:3], x[3])
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class Bilinear(keras.initializers.Initializer):
+    """The kernel of a transposed convolution that interpolates linearly.
+
+    Each map by itself, no map into another; for a stride s the kernel's side is 2s, as
+    in the code of FCN (1411.4038).
+    """
+
+    def __call__(self, shape, dtype=None):
+        """A tent in each direction, (side, side, maps, maps)."""
+        side, _, out, given = shape
+        factor = (side + 1) // 2
+        center = factor - 1 if side % 2 else factor - 0.5
+        tent = 1 - np.abs(np.arange(side) - center) / factor
+        kernel = np.zeros(shape, "float32")
+        for i in range(min(out, given)):
+            kernel[:, :, i, i] = np.outer(tent, tent)
+        return ops.cast(ops.convert_to_tensor(kernel), dtype or keras.config.floatx())
+
+    def get_config(self):
+        """Nothing to remember."""
+        return {}

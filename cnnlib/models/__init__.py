@@ -13,6 +13,26 @@ import keras
 
 from cnnlib.models.alexnet import alexnet
 from cnnlib.models.catalogue import CATALOG, Entry
+from cnnlib.models.densenet import (
+    cifar_densenet,
+    densenet,
+    densenet40,
+    densenet100_bc,
+    densenet121,
+    densenet169,
+    densenet190_bc,
+    densenet201,
+    densenet264,
+)
+from cnnlib.models.fc_densenet import (
+    fc_densenet,
+    fc_densenet56,
+    fc_densenet67,
+    fc_densenet103,
+)
+from cnnlib.models.fcn import convolutionalize, fcn8s, fcn16s, fcn32s
+from cnnlib.models.fractalnet import fractalnet
+from cnnlib.models.highway import highway, highway_mlp
 from cnnlib.models.inception import googlenet, inception_v3
 from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
 from cnnlib.models.lenet import lenet5
@@ -45,8 +65,11 @@ from cnnlib.models.resnet_v2 import (
     resnet200_v2,
     resnet1001_v2,
 )
+from cnnlib.models.series import fcn_series, resnet_series
 from cnnlib.models.stochastic import stochastic_depth
+from cnnlib.models.unet import unet, unet_output_size
 from cnnlib.models.vgg import vgg16, vgg19
+from cnnlib.models.video import c3d
 from cnnlib.models.xception import xception
 
 __all__ = [
@@ -54,11 +77,33 @@ __all__ = [
     "Entry",
     "alexnet",
     "build",
+    "c3d",
+    "cifar_densenet",
     "cifar_plain",
     "cifar_resnet",
     "cifar_resnet_v2",
+    "convolutionalize",
     "decode",
+    "densenet",
+    "densenet40",
+    "densenet100_bc",
+    "densenet121",
+    "densenet169",
+    "densenet190_bc",
+    "densenet201",
+    "densenet264",
+    "fc_densenet",
+    "fc_densenet56",
+    "fc_densenet67",
+    "fc_densenet103",
+    "fcn8s",
+    "fcn16s",
+    "fcn32s",
+    "fcn_series",
+    "fractalnet",
     "googlenet",
+    "highway",
+    "highway_mlp",
     "inception_resnet_v2",
     "inception_v3",
     "inception_v4",
@@ -86,7 +131,10 @@ __all__ = [
     "resnet200_v2",
     "resnet1001_v2",
     "resnet1202",
+    "resnet_series",
     "stochastic_depth",
+    "unet",
+    "unet_output_size",
     "vgg16",
     "vgg19",
     "xception",

@@ -118,3 +118,24 @@ def repeat(unit, x, count: int, *, stage: str, scan: bool):
             rows = np.arange(2, count + 1)[:, None]
             weight.assign(np.broadcast_to(rows, weight.shape))
     return x
+
+
+def dense_block(x, units: int, unit, *, name: str) -> tuple:
+    """A dense block (1608.06993): each unit reads all that came before it.
+
+    Args:
+        x: what the block starts from.
+        units: how many units.
+        unit: (tensor, name) to the unit's new maps.
+        name: of the block; the units are ``name_1``, ``name_2``, …
+
+    Returns:
+        ``x`` with all new maps behind it, and a list of the new maps by unit.
+    """
+    new = []
+    for i in range(1, units + 1):
+        new.append(unit(x, f"{name}_{i}"))
+        # What was there comes first: Keras walks a graph depth first, in this order,
+        # so that its recursion takes one step for each unit and not one for each layer.
+        x = layers.Concatenate(name=f"{name}_{i}_concat")([x, new[-1]])
+    return x, new

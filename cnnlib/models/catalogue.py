@@ -6,6 +6,19 @@ from typing import NamedTuple
 import keras
 
 from cnnlib.models.alexnet import alexnet
+from cnnlib.models.densenet import (
+    densenet40,
+    densenet100_bc,
+    densenet121,
+    densenet169,
+    densenet190_bc,
+    densenet201,
+    densenet264,
+)
+from cnnlib.models.fc_densenet import fc_densenet56, fc_densenet67, fc_densenet103
+from cnnlib.models.fcn import fcn8s, fcn16s, fcn32s
+from cnnlib.models.fractalnet import fractalnet
+from cnnlib.models.highway import highway, highway_mlp
 from cnnlib.models.inception import googlenet, inception_v3
 from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
 from cnnlib.models.lenet import lenet5
@@ -34,8 +47,11 @@ from cnnlib.models.resnet_v2 import (
     resnet200_v2,
     resnet1001_v2,
 )
+from cnnlib.models.series import fcn_series, resnet_series
 from cnnlib.models.stochastic import stochastic_depth
+from cnnlib.models.unet import unet
 from cnnlib.models.vgg import vgg16, vgg19
+from cnnlib.models.video import c3d
 from cnnlib.models.xception import xception
 
 
@@ -225,10 +241,94 @@ CATALOG: dict[str, Entry] = {
         *(stochastic_depth, 2016, "1603.09382", "classification"),
         *((32, 32, 3), 10, 1_727_962, 1_736_058),
     ),
+    "highway": Entry(
+        *(highway, 2015, "1505.00387", "classification"),
+        *((32, 32, 3), 10, 2_244_328, 2_244_328, "2.3 M", "table 1, Highway 2"),
+    ),
+    "highway_mlp": Entry(
+        *(highway_mlp, 2015, "1505.00387", "classification"),
+        *((28, 28, 1), 10, 80_560, 80_560),
+    ),
+    "fractalnet": Entry(
+        *(fractalnet, 2016, "1605.07648", "classification"),
+        *((32, 32, 3), 10, 33_724_618, 33_745_226),
+    ),
     # densenet
+    "densenet40": Entry(
+        *(densenet40, 2016, "1608.06993", "classification"),
+        *((32, 32, 3), 10, 1_019_722, 1_037_818, "1.0 M", "table 2"),
+    ),
+    "densenet100_bc": Entry(
+        *(densenet100_bc, 2016, "1608.06993", "classification"),
+        *((32, 32, 3), 10, 769_162, 793_150, "0.8 M", "table 2"),
+    ),
+    "densenet190_bc": Entry(
+        *(densenet190_bc, 2016, "1608.06993", "classification"),
+        *((32, 32, 3), 10, 25_624_430, 25_881_390, "25.6 M", "table 2"),
+    ),
+    "densenet121": Entry(
+        *(densenet121, 2016, "1608.06993", "classification"),
+        *((224, 224, 3), 1000, 7_978_856, 8_062_504, None, None),
+        *(25.02, 7.71, "single crop, table 3"),
+    ),
+    "densenet169": Entry(
+        *(densenet169, 2016, "1608.06993", "classification"),
+        *((224, 224, 3), 1000, 14_149_480, 14_307_880, None, None),
+        *(23.80, 6.85, "single crop, table 3"),
+    ),
+    "densenet201": Entry(
+        *(densenet201, 2016, "1608.06993", "classification"),
+        *((224, 224, 3), 1000, 20_013_928, 20_242_984, None, None),
+        *(22.58, 6.34, "single crop, table 3"),
+    ),
+    "densenet264": Entry(
+        *(densenet264, 2016, "1608.06993", "classification"),
+        *((224, 224, 3), 1000, 33_337_704, 33_736_232, None, None),
+        *(22.15, 6.12, "single crop, table 3"),
+    ),
     # fcn
+    "fcn32s": Entry(
+        *(fcn32s, 2014, "1411.4038", "segmentation"),
+        *((224, 224, 3), 21, 134_346_581, 136_152_917),
+    ),
+    "fcn16s": Entry(
+        *(fcn16s, 2014, "1411.4038", "segmentation"),
+        *((224, 224, 3), 21, 134_357_354, 134_815_994),
+    ),
+    "fcn8s": Entry(
+        *(fcn8s, 2014, "1411.4038", "segmentation"),
+        *((224, 224, 3), 21, 134_362_751, 134_489_759),
+    ),
     # unet
+    "unet": Entry(
+        *(unet, 2015, "1505.04597", "segmentation"),
+        *((572, 572, 1), 2, 31_030_658, 31_030_658),
+    ),
     # fc_densenet
+    "fc_densenet56": Entry(
+        *(fc_densenet56, 2016, "1611.09326", "segmentation"),
+        *((224, 224, 3), 11, 1_376_795, 1_397_963, "1.5 M", "table 3"),
+    ),
+    "fc_densenet67": Entry(
+        *(fc_densenet67, 2016, "1611.09326", "segmentation"),
+        *((224, 224, 3), 11, 3_463_243, 3_502_923, "3.5 M", "table 3"),
+    ),
+    "fc_densenet103": Entry(
+        *(fc_densenet103, 2016, "1611.09326", "segmentation"),
+        *((224, 224, 3), 11, 9_322_091, 9_425_163, "9.4 M", "table 3"),
+    ),
     # series
+    "fcn_series": Entry(
+        *(fcn_series, 2016, "1611.06455", "series"),
+        *((128, 1), 3, 265_091, 266_115),
+    ),
+    "resnet_series": Entry(
+        *(resnet_series, 2016, "1611.06455", "series"),
+        *((128, 1), 3, 504_387, 506_947),
+    ),
     # video
+    "c3d": Entry(
+        *(c3d, 2014, "1412.0767", "video"),
+        *((16, 112, 112, 3), 487, 79_991_015, 79_991_015),
+    ),
 }

@@ -9,7 +9,13 @@ SIDES = {1: "a length of", 2: "height and width", 3: "frames, height and width"}
 
 
 def check(
-    name: str, input_shape, classes: int, *, smallest=1, dimensions: int = 2
+    name: str,
+    input_shape,
+    classes: int,
+    *,
+    smallest=1,
+    dimensions: int = 2,
+    any_size: bool = False,
 ) -> None:
     """Refuse an input shape or a number of classes that ``name`` cannot have.
 
@@ -19,6 +25,7 @@ def check(
         classes: what the user gave.
         smallest: the least that each side can be, one number or one for each side.
         dimensions: 1 for series, 2 for images, 3 for video.
+        any_size: whether a side may be None, which stands for any.
 
     Raises:
         ValueError: ``input_shape`` is not that many positive integers and the channels,
@@ -26,6 +33,9 @@ def check(
     """
     least = (smallest,) * dimensions if isinstance(smallest, int) else tuple(smallest)
     given = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()
+    if any_size:  # the least of sizes will do
+        sides = zip(given[:-1], least, strict=False)
+        given = (*(m if n is None else n for n, m in sides), *given[-1:])
     whole = len(given) == dimensions + 1 and all(positive(n) for n in given)
     if not whole or any(n < m for n, m in zip(given, least, strict=False)):
         bound = least[0] if len(set(least)) == 1 else " × ".join(map(str, least))

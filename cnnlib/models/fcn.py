@@ -1,0 +1,154 @@
+"""Fully convolutional networks (Long, Shelhamer, Darrell 2014, arXiv:1411.4038).
+
+VGG-16 whose dense layers have become convolutions gives a coarse map of scores;
+transposed convolutions bring it back to the size of the image, with finer maps from
+earlier stages added on the way.
+"""
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from cnnlib.layers import Bilinear, CropLike
+from cnnlib.models.checks import check
+from cnnlib.models.vgg import vgg_stages
+
+# The poolings whose scores are added (stage: rows and columns to leave out), and what
+# is left out at last; the numbers are those of the authors' networks.
+SKIPS = {32: {}, 16: {4: 5}, 8: {4: 5, 3: 9}}
+LAST_CROP = {32: 19, 16: 27, 8: 31}
+
+
+def _upscore(x, classes: int, factor: int, *, trainable: bool, name: str):
+    """A transposed convolution that starts as bilinear interpolation."""
+    return layers.Conv2DTranspose(
+        classes,
+        2 * factor,
+        factor,
+        use_bias=False,
+        kernel_initializer=Bilinear(),
+        trainable=trainable,
+        name=name,
+    )(x)
+
+
+def _fcn(stride: int, input_shape, classes: int, learn_upsampling: bool):
+    name = f"fcn{stride}s"
+    check(name, input_shape, classes, any_size=True)
+    image = keras.Input(tuple(input_shape), name="image")
+    # The authors pad the first convolution by 100; one of these is the VGG's own.
+    x = layers.ZeroPadding2D(99, name="conv1_pad")(image)
+    pools = vgg_stages(x, 16, pool_padding="same")
+    x = pools[-1]
+    for i, size in ((6, 7), (7, 1)):
+        x = layers.Conv2D(4096, size, activation="relu", name=f"fc{i}")(x)
+        x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
+    x = layers.Conv2D(classes, 1, name="score")(x)
+    for stage, offset in SKIPS[stride].items():
+        fine = layers.Conv2D(
+            classes, 1, kernel_initializer="zeros", name=f"skip{stage}_score"
+        )(pools[stage - 1])
+        x = _upscore(
+            x, classes, 2, trainable=learn_upsampling, name=f"skip{stage}_upscore"
+        )
+        fine = CropLike(offset, name=f"skip{stage}_crop")([fine, x])
+        x = layers.Add(name=f"skip{stage}_add")([x, fine])
+    x = _upscore(x, classes, stride, trainable=False, name="up_score")
+    x = CropLike(LAST_CROP[stride], name="logits")([x, image])
+    return keras.Model(image, x, name=name)
+
+
+def fcn32s(
+    *, input_shape: Sequence[int | None] = (224, 224, 3), classes: int = 21
+) -> keras.Model:
+    """FCN-32s: 134,346,581 trained parameters, 1,806,336 in a fixed bilinear kernel.
+
+    arXiv:1411.4038, section 4; the layers and the numbers are those of the authors'
+    network for PASCAL VOC: an image padded by 100, fc6 and fc7 as convolutions of 7×7
+    and 1×1 with dropout 0.5, the scores at 1/32 of the size, one transposed convolution
+    that interpolates between them, and from that a window as large as the image.
+
+    Input: float, (n, height, width, channels) of any size; the authors subtract the
+    mean colour from 0 to 255. Output: logits, (n, height, width, classes).
+
+    Where it is not theirs: the scores' weights start from ``glorot_uniform``, not from
+    zero, so that a network without ImageNet's weights learns too. Poolings round up,
+    as Caffe's do. Weights of ``vgg16`` go over by ``convolutionalize``.
+
+    Args:
+        input_shape: height, width, channels; None as a side stands for any.
+        classes: maps of logits, the background's included.
+
+    Raises:
+        ValueError: a shape or a number of classes that no such network can have.
+    """
+    return _fcn(32, input_shape, classes, False)
+
+
+def fcn16s(
+    *,
+    input_shape: Sequence[int | None] = (224, 224, 3),
+    classes: int = 21,
+    learn_upsampling: bool = False,
+) -> keras.Model:
+    """FCN-16s: 134,357,354 trained parameters, and 458,640 in fixed bilinear kernels.
+
+    As ``fcn32s``, but the scores are doubled in size, scores of the fourth stage's pool
+    are added, and the sum is enlarged 16 times. The added scores start from zero, as in
+    the paper: at first it says what an FCN-32s would say.
+
+    Args:
+        input_shape: height, width, channels; None as a side stands for any.
+        classes: maps of logits, the background's included.
+        learn_upsampling: whether the doubling is learned, as the paper's text has it;
+            it is fixed in the authors' code.
+
+    Raises:
+        ValueError: as ``fcn32s``.
+    """
+    return _fcn(16, input_shape, classes, learn_upsampling)
+
+
+def fcn8s(
+    *,
+    input_shape: Sequence[int | None] = (224, 224, 3),
+    classes: int = 21,
+    learn_upsampling: bool = False,
+) -> keras.Model:
+    """FCN-8s: 134,362,751 trained parameters, and 127,008 in fixed bilinear kernels.
+
+    As ``fcn16s``, and once more with the third stage's pool; the sum is enlarged 8
+    times. The arguments are those of ``fcn16s``.
+
+    Raises:
+        ValueError: as ``fcn32s``.
+    """
+    return _fcn(8, input_shape, classes, learn_upsampling)
+
+
+def convolutionalize(classifier: keras.Model, network: keras.Model) -> None:
+    """Copy the weights of a ``vgg16`` into an FCN: its dense layers as convolutions.
+
+    A dense layer on a map of 7×7 is a convolution with a kernel of 7×7 that fits at one
+    place only; so are fc6's weights taken. The 1000 classes are left behind.
+
+    Args:
+        classifier: a ``vgg16`` for images of 224×224 (or whose last map is 7×7).
+        network: ``fcn32s``, ``fcn16s`` or ``fcn8s``.
+
+    Raises:
+        ValueError: the classifier's dense layers do not fit the network.
+    """
+    for layer in classifier.layers:
+        if layer.weights and layer.name != "logits":
+            twin = network.get_layer(layer.name)
+            kernel, bias = layer.get_weights()
+            shape = tuple(twin.kernel.shape)
+            if kernel.size != math.prod(shape):
+                raise ValueError(
+                    f"{layer.name} has a kernel of {kernel.shape}, not {shape}: "
+                    "convolutionalize takes a vgg16 for 224×224"
+                )
+            twin.set_weights([kernel.reshape(shape), bias])

@@ -1,0 +1,135 @@
+"""Highway networks (Srivastava, Greff, Schmidhuber 2015, arXiv:1505.00387).
+
+Each layer computes T · H(x) + (1 − T) · x, where the transform gate T is learned.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import initializers, layers
+
+from cnnlib.layers import GatedSum
+from cnnlib.models.checks import check, positive
+
+
+def _highway(x, layer, units, bias, *, name: str):
+    """One highway layer: ``name_h``, ``name_gate`` and their mixture, ``name_mix``."""
+    transformed = layer(
+        units,
+        activation="relu",
+        kernel_initializer="glorot_uniform",
+        name=f"{name}_h",
+    )(x)
+    gate = layer(
+        units,
+        activation="sigmoid",
+        bias_initializer=initializers.Constant(bias),
+        kernel_initializer="glorot_uniform",
+        name=f"{name}_gate",
+    )(x)
+    return GatedSum(name=f"{name}_mix")([transformed, gate, x])
+
+
+def _conv3(units, **options):
+    return layers.Conv2D(units, 3, padding="same", **options)
+
+
+def highway(
+    *,
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 10,
+    widths: Sequence[int] = (32, 80, 128),
+    units: Sequence[int] = (4, 5, 5),
+    gate_bias: float = -2.0,
+    dropout: float = 0.2,
+) -> keras.Model:
+    """The convolutional highway network of 19 layers for CIFAR-10.
+
+    arXiv:1505.00387, section 3.2, table 1 ("Highway 2", about 2.3 M); the figures are
+    those of the network file that the authors released: 2,244,328 parameters. A stage
+    is a 3×3 convolution to its width, highway layers of that width, a 2×2 max-pool;
+    behind the last stage a 1×1 convolution to the classes, the mean over all places, a
+    dense layer. No batch normalization.
+
+    The gates are the outputs of the layers ``stage2_3_gate`` and the like, from 0 (the
+    input is carried on) to 1: ``explain.activations(model, x, ["stage2_3_gate"])``.
+
+    Input: float, (n, height, width, channels); the authors normalize the contrast and
+    subtract the mean. Output: logits, (n, classes).
+
+    Where it is not theirs: the first convolution starts as the others do.
+
+    Args:
+        input_shape: height, width, channels; with three stages both sides at least 4.
+        classes: number of logits.
+        widths: maps of each stage.
+        units: highway layers of each stage.
+        gate_bias: what the gates' biases start from, below 0; the paper: −1 to −4.
+        dropout: rate on the image, after each pool and before the dense layer.
+
+    Raises:
+        ValueError: a shape, or stages that no such network can have.
+    """
+    if not widths or len(widths) != len(units) or not all(map(positive, widths)):
+        raise ValueError(
+            f"highway takes a width and a number of units for each stage; given "
+            f"widths={widths!r}, units={units!r}"
+        )
+    check("highway", input_shape, classes, smallest=2 ** (len(widths) - 1))
+    image = keras.Input(tuple(input_shape), name="image")
+    x = layers.Dropout(dropout, name="image_dropout")(image)
+    for i, (width, count) in enumerate(zip(widths, units, strict=True), start=1):
+        x = _conv3(width, activation="relu", name=f"stage{i}_conv")(x)
+        for j in range(1, count + 1):
+            x = _highway(x, _conv3, width, gate_bias, name=f"stage{i}_{j}")
+        if i < len(widths):
+            x = layers.MaxPooling2D(2, name=f"stage{i}_pool")(x)
+            x = layers.Dropout(dropout, name=f"stage{i}_dropout")(x)
+    x = layers.Conv2D(classes, 1, activation="relu", name="head_conv")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="head_dropout")(x)
+    x = layers.Dense(classes, name="logits")(x)
+    return keras.Model(image, x, name="highway")
+
+
+def highway_mlp(
+    *,
+    input_shape: Sequence[int] = (28, 28, 1),
+    classes: int = 10,
+    depth: int = 10,
+    width: int = 50,
+    gate_bias: float = -2.0,
+) -> keras.Model:
+    """The thin, deep, fully connected highway network for MNIST.
+
+    arXiv:1505.00387, section 3.1, with 10 to 100 layers: a dense layer to ``width``,
+    depth − 2 highway layers, the logits. 80,560 parameters at the defaults. The plain
+    network beside it, with 71 units a layer for as many weights, is
+    ``mlp(units=(71,) * 9, dropout=0)``.
+
+    The gates are the outputs of the layers ``layer2_gate`` and so on, from 0 (the input
+    is carried on) to 1: ``explain.activations(model, x, ["layer2_gate"])``.
+
+    Input: float, (n, height, width, channels). Output: logits, (n, classes).
+
+    Args:
+        input_shape: height, width, channels.
+        classes: number of logits.
+        depth: layers with weights, the first and the last included; at least 3.
+        width: units of each layer.
+        gate_bias: what the gates' biases start from, below 0; the deeper the network,
+            the lower.
+
+    Raises:
+        ValueError: a shape, a depth or a width that no such network can have.
+    """
+    check("highway_mlp", input_shape, classes)
+    if not positive(depth) or depth < 3:
+        raise ValueError(f"highway_mlp takes depth=3 or more; given {depth!r}")
+    image = keras.Input(tuple(input_shape), name="image")
+    x = layers.Flatten(name="flatten")(image)
+    x = layers.Dense(width, activation="relu", name="layer1")(x)
+    for i in range(2, depth):
+        x = _highway(x, layers.Dense, width, gate_bias, name=f"layer{i}")
+    x = layers.Dense(classes, name="logits")(x)
+    return keras.Model(image, x, name="highway_mlp")

@@ -1,0 +1,104 @@
+"""Two networks for time series (Wang, Yan, Oates 2016, arXiv:1611.06455)."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from cnnlib.models.checks import check
+
+
+def _conv(x, filters: int, size: int, activation: bool = True, *, name: str):
+    """Convolution along time, batch normalization, ReLU unless told otherwise."""
+    x = layers.Conv1D(
+        filters,
+        size,
+        padding="same",
+        kernel_initializer="glorot_uniform",
+        name=f"{name}_conv",
+    )(x)
+    x = _normalize(x, name=name)
+    return layers.ReLU(name=f"{name}_relu")(x) if activation else x
+
+
+def _normalize(x, *, name: str):
+    # Keras's defaults, with which the authors' code works.
+    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_bn")(x)
+
+
+def _logits(x, classes: int):
+    x = layers.GlobalAveragePooling1D(name="pool")(x)
+    return layers.Dense(classes, name="logits")(x)
+
+
+def fcn_series(
+    *,
+    input_shape: Sequence[int | None] = (128, 1),
+    classes: int = 3,
+    filters: Sequence[int] = (128, 256, 128),
+    sizes: Sequence[int] = (8, 5, 3),
+) -> keras.Model:
+    """The fully convolutional network for time series, with 266,115 parameters.
+
+    arXiv:1611.06455, section II.B: three convolutions without pooling between them, the
+    mean over time, a dense layer: which is what class activation maps need. The
+    convolutions have biases, as in the authors' code.
+
+    Input: float, (n, length, channels); the authors standardize by the training set's
+    mean and deviation. Output: logits, (n, classes).
+
+    Args:
+        input_shape: length, channels; None as the length stands for any.
+        classes: number of logits.
+        filters: of each convolution.
+        sizes: of each convolution's kernel.
+
+    Raises:
+        ValueError: a shape or a number of classes that no such network can have.
+    """
+    check("fcn_series", input_shape, classes, dimensions=1, any_size=True)
+    series = x = keras.Input(tuple(input_shape), name="series")
+    for i, (width, size) in enumerate(zip(filters, sizes, strict=True), start=1):
+        x = _conv(x, width, size, name=f"conv{i}")
+    return keras.Model(series, _logits(x, classes), name="fcn_series")
+
+
+def resnet_series(
+    *,
+    input_shape: Sequence[int | None] = (128, 1),
+    classes: int = 3,
+    filters: Sequence[int] = (64, 128, 128),
+    sizes: Sequence[int] = (8, 5, 3),
+) -> keras.Model:
+    """The residual network for time series, 506,947 parameters: three blocks of three.
+
+    arXiv:1611.06455, section II.C: around the three convolutions of a block goes a
+    shortcut, through a 1×1 convolution where the number of maps changes, always through
+    batch normalization; the sum passes a ReLU. As in the code that most comparisons use
+    (Fawaz et al., arXiv:1809.04356), there is no normalization of the input itself,
+    which the authors' file has.
+
+    Input: float, (n, length, channels). Output: logits, (n, classes).
+
+    Args:
+        input_shape: length, channels; None as the length stands for any.
+        classes: number of logits.
+        filters: of each block.
+        sizes: of the kernels in each block.
+
+    Raises:
+        ValueError: a shape or a number of classes that no such network can have.
+    """
+    check("resnet_series", input_shape, classes, dimensions=1, any_size=True)
+    series = x = keras.Input(tuple(input_shape), name="series")
+    for i, width in enumerate(filters, start=1):
+        y = x
+        for j, size in enumerate(sizes, start=1):
+            y = _conv(y, width, size, j < len(sizes), name=f"block{i}_{j}")
+        if x.shape[-1] == width:
+            x = _normalize(x, name=f"block{i}_shortcut")
+        else:
+            x = _conv(x, width, 1, False, name=f"block{i}_shortcut")
+        x = layers.Add(name=f"block{i}_add")([x, y])
+        x = layers.ReLU(name=f"block{i}_relu")(x)
+    return keras.Model(series, _logits(x, classes), name="resnet_series")

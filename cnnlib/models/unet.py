@@ -1,0 +1,164 @@
+"""U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597).
+
+A contracting path halves the image again and again; an expanding path doubles it back,
+and at each size takes over the features of the way down.
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from cnnlib.layers import CropLike
+from cnnlib.models.checks import check, positive
+
+
+def _conv(x, filters, size, padding, activation="relu", *, name):
+    return layers.Conv2D(
+        filters,
+        size,
+        padding=padding,
+        activation=activation,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
+
+
+def _pair(x, filters: int, padding: str, residual: bool, *, name: str):
+    """Two 3×3 convolutions; as a residual unit, what they read is added to them."""
+    y = _conv(x, filters, 3, padding, name=f"{name}_conv1")
+    if not residual:
+        return _conv(y, filters, 3, padding, name=f"{name}_conv2")
+    y = _conv(y, filters, 3, padding, None, name=f"{name}_conv2")
+    x = _conv(x, filters, 1, "valid", None, name=f"{name}_shortcut")
+    if padding == "valid":
+        x = CropLike(name=f"{name}_shortcut_crop")([x, y])
+    y = layers.Add(name=f"{name}_add")([y, x])
+    return layers.ReLU(name=f"{name}_relu")(y)
+
+
+def unet(
+    *,
+    input_shape: Sequence[int | None] = (572, 572, 1),
+    classes: int = 2,
+    depth: int = 4,
+    width: int = 64,
+    padding: str = "valid",
+    residual: bool = False,
+    dropout: float = 0.5,
+) -> keras.Model:
+    """U-Net with 31,030,658 parameters: 572×572 pixels in, 388×388 out.
+
+    arXiv:1505.04597, section 2 and figure 1: pairs of 3×3 convolutions without padding,
+    each followed by a ReLU, 2×2 max-pooling and twice the maps on the way down, 2×2
+    up-convolutions that halve them on the way up, where the middle of the features of
+    the same level is put before the enlarged ones. No batch normalization.
+
+    Input: float, (n, height, width, channels). Output: logits, (n, rows, columns,
+    classes), for the middle of the image: ``unet_output_size`` says how many. With
+    ``padding="same"`` they are as many as in the image.
+
+    Where the paper leaves it open, it is as in the authors' network: dropout "at the
+    end of the contracting path" comes before the last pooling (and the skip from there)
+    and after the pair at the bottom; a ReLU follows each up-convolution.
+
+    Args:
+        input_shape: height, width, channels; None as a side stands for any.
+        classes: maps of logits, the background's included.
+        depth: poolings on the way down, at least 1.
+        width: maps of the first level; each further one has twice as many.
+        padding: "valid", as in the paper, or "same".
+        residual: make each pair a residual unit: its input, through a 1×1 convolution
+            and cropped like the rest, is added to the second convolution before the
+            ReLU. That is the idea of arXiv:1711.10684, with the unit of 1512.03385 and
+            without their batch normalization.
+        dropout: rate at the end of the contracting path.
+
+    Raises:
+        ValueError: hyperparameters that no such network can have, or a size with which
+            some pooling would meet an odd number of rows, or none would be left.
+    """
+    if not positive(depth) or not positive(width):
+        raise ValueError(
+            f"unet takes depth and width of 1 or more; given {depth!r}, {width!r}"
+        )
+    if padding not in ("valid", "same"):
+        raise ValueError(f"unet takes padding='valid' or 'same'; given {padding!r}")
+    least = 2**depth if padding == "same" else _smallest(depth)
+    check("unet", input_shape, classes, smallest=least, any_size=True)
+    for side in input_shape[:2]:
+        if side is not None:
+            unet_output_size(side, depth=depth, padding=padding)
+    image = x = keras.Input(tuple(input_shape), name="image")
+    skips = []
+    for i in range(1, depth + 1):
+        x = _pair(x, width, padding, residual, name=f"down{i}")
+        if i == depth:
+            x = layers.Dropout(dropout, name=f"down{i}_dropout")(x)
+        skips.append(x)
+        x = layers.MaxPooling2D(2, name=f"down{i}_pool")(x)
+        width *= 2
+    x = _pair(x, width, padding, residual, name="bottom")
+    x = layers.Dropout(dropout, name="bottom_dropout")(x)
+    for i in range(depth, 0, -1):
+        width //= 2
+        x = layers.Conv2DTranspose(
+            width,
+            2,
+            2,
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"up{i}_upconv",
+        )(x)
+        skip = skips[i - 1]
+        if padding == "valid":
+            skip = CropLike(name=f"up{i}_crop")([skip, x])
+        x = layers.Concatenate(name=f"up{i}_concat")([skip, x])
+        x = _pair(x, width, padding, residual, name=f"up{i}")
+    x = _conv(x, classes, 1, "valid", None, name="logits")
+    return keras.Model(image, x, name="unet")
+
+
+def unet_output_size(size: int, *, depth: int = 4, padding: str = "valid") -> int:
+    """How many rows (or columns) come out of a ``unet``; of 572, 388.
+
+    Args:
+        size: rows (or columns) of the image.
+        depth: as of the network.
+        padding: as of the network.
+
+    Raises:
+        ValueError: the network does not take this size; the message names the nearest
+            sizes that it takes.
+    """
+    rows = _rows(size, depth, padding)
+    if rows is None:
+        near = [n for n in range(size, 0, -1) if _rows(n, depth, padding)][:1]
+        above = size + 1
+        while not _rows(above, depth, padding):
+            above += 1
+        raise ValueError(
+            f"a unet of depth {depth} with {padding} padding cannot take {size} rows "
+            f"or columns; the nearest are {' and '.join(map(str, [*near, above]))}"
+        )
+    return rows
+
+
+def _rows(size: int, depth: int, padding: str) -> int | None:
+    """The rows that come out, or None if a pooling meets an odd number or none."""
+    if padding == "same":
+        return size if size > 0 and size % 2**depth == 0 else None
+    for _ in range(depth):
+        size -= 4
+        if size <= 0 or size % 2:
+            return None
+        size //= 2
+    size -= 4
+    for _ in range(depth):
+        size = 2 * size - 4
+    return size if size > 0 else None
+
+
+def _smallest(depth: int) -> int:
+    """The smallest image with valid padding."""
+    return next(n for n in range(1, 10**9) if _rows(n, depth, "valid"))

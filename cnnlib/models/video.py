@@ -1,0 +1,64 @@
+"""C3D (Tran, Bourdev, Fergus, Torresani, Paluri 2014, arXiv:1412.0767)."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from cnnlib.models.checks import check, positive
+
+# Figure 3: the convolutions of each stage, and their maps as multiples of the first's.
+STAGES = ((1, 1), (1, 2), (2, 4), (2, 8), (2, 8))
+
+
+def c3d(
+    *,
+    input_shape: Sequence[int] = (16, 112, 112, 3),
+    classes: int = 487,
+    width: int = 64,
+    dense: int = 4096,
+) -> keras.Model:
+    """C3D with 79,991,015 parameters: eight 3×3×3 convolutions, three dense layers.
+
+    arXiv:1412.0767, section 3.2, figure 3, with Sports-1M's 487 classes (78,409,573
+    with UCF101's 101). The first pooling spares time: 1×2×2; the others are 2×2×2. All
+    round up, as in the authors' Caffe, which pads behind the last row and column only:
+    that matters at the fifth, where 7 become 4. Dropout 0.5 after both hidden dense
+    layers.
+
+    Input: float, (n, frames, height, width, channels); the authors subtract the mean
+    clip from 0 to 255. Output: logits, (n, classes).
+
+    Args:
+        input_shape: frames, height, width, channels; any size works, as poolings round
+            up, but the first dense layer's size follows it.
+        classes: number of logits.
+        width: maps of the first convolution, 64 in the paper; the others follow.
+        dense: units of the dense layers, 4096 in the paper.
+
+    Raises:
+        ValueError: a shape or a number that no such network can have.
+    """
+    check("c3d", input_shape, classes, dimensions=3)
+    if not positive(width) or not positive(dense):
+        raise ValueError(
+            f"c3d takes width=1 or more and dense=1 or more; given {width!r}, {dense!r}"
+        )
+    video = x = keras.Input(tuple(input_shape), name="video")
+    for i, (convs, multiple) in enumerate(STAGES, start=1):
+        for letter in "ab"[:convs]:
+            x = layers.Conv3D(
+                width * multiple,
+                3,
+                padding="same",
+                activation="relu",
+                name=f"conv{i}_{letter}",
+            )(x)
+        pool = (1, 2, 2) if i == 1 else 2
+        x = layers.MaxPooling3D(pool, padding="same", name=f"conv{i}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for i in (6, 7):
+        x = layers.Dense(dense, activation="relu", name=f"fc{i}")(x)
+        x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
+    x = layers.Dense(classes, name="logits")(x)
+    return keras.Model(video, x, name="c3d")
