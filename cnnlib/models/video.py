@@ -23,7 +23,7 @@ def c3d(
     arXiv:1412.0767, section 3.2, figure 3, with Sports-1M's 487 classes (78,409,573
     with UCF101's 101). The first pooling spares time: 1×2×2; the others are 2×2×2. All
     round up, as in the authors' Caffe, which pads behind the last row and column only:
-    that matters at the fifth, where 7 become 4. Dropout 0.5 after both hidden dense
+    that matters at the fifth, where 7 become 4. Dropout 0.5 follows both hidden dense
     layers.
 
     Input: float, (n, frames, height, width, channels); the authors subtract the mean
