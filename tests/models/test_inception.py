@@ -113,6 +113,24 @@ def test_inception_v4_has_exactly_its_parameters():
     keras.backend.clear_session()
 
 
+@pytest.mark.parametrize(
+    ("build", "side"),
+    [
+        (models.googlenet, 16),
+        (models.inception_v4, 75),
+        (models.inception_resnet_v2, 75),
+        (models.xception, 7),
+    ],
+)
+def test_the_head_is_a_mean_then_dropout_then_logits(build, side):
+    *_, pool, dropout, logits = build(input_shape=(side, side, 3), classes=2).layers
+    assert isinstance(pool, layers.GlobalAveragePooling2D)
+    assert isinstance(dropout, layers.Dropout)
+    assert dropout.input is pool.output
+    assert logits.input is dropout.output
+    keras.backend.clear_session()
+
+
 def kernels(model, name):
     """Kernel heights and widths, filters and padding of a module's convolutions."""
     found = {}
@@ -174,7 +192,6 @@ def test_modules_of_inception_v4_are_those_of_its_figures():
             for x in ("5b 5c 5d 5e 6b 6c 6d 6e 6f 6g 6h 7b 7c 7d").split()
         },
     }
-    assert model.layers[-2].name == "dropout"
     assert models.inception_v4(
         input_shape=(75, 75, 3), classes=2, dropout=0.4
     ).get_layer("dropout").rate == pytest.approx(0.4)
@@ -328,6 +345,8 @@ def test_googlenet_normalizes_after_the_first_and_before_the_second_pooling():
     model = models.googlenet(input_shape=(32, 32, 3), classes=5)
     norms = [x for x in model.layers if isinstance(x, LocalResponseNormalization)]
     assert [x.name for x in norms] == ["conv1_norm", "conv2_norm"]
+    for norm in norms:  # AlexNet's constants
+        assert (norm.depth, norm.k, norm.alpha, norm.beta) == (5, 2, 1e-4, 0.75)
     assert norms[0].input is model.get_layer("conv1_pool").output
     assert model.get_layer("conv2_reduce_conv").input is norms[0].output
     assert norms[1].input is model.get_layer("conv2_conv").output
