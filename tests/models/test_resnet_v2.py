@@ -128,7 +128,7 @@ def test_cifar_layers_are_the_papers():
     model = models.resnet164_v2()
     assert_normalized(model, epsilon=1e-5, momentum=0.9)
     convs = [x for x in model.layers if isinstance(x, layers.Conv2D)]
-    assert len(convs) == 163 + 3 - 1  # the dense layer is one; projections add three
+    assert len(convs) == 163 + 3  # all but the dense layer, and three projections
     assert {type(c.kernel_initializer).__name__ for c in convs} == {"HeNormal"}
     strided = {c.name for c in convs if c.strides != (1, 1)}
     assert strided == {f"conv{i}_1_{x}_conv" for i in (3, 4) for x in ("a", "proj")}
@@ -175,7 +175,7 @@ def test_a_thousand_layers_are_trained_saved_and_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("build", "options", "message"),
     [
-        (models.cifar_resnet_v2, {"depth": 110}, r"9n\+2.*given 110.*110 and 119"),
+        (models.cifar_resnet_v2, {"depth": 112}, r"9n\+2.*given 112.*110 and 119"),
         (models.cifar_resnet_v2, {"depth": 1}, r"9n\+2.*11 and 20"),
         (models.cifar_resnet_v2, {"depth": 21, "block": "basic"}, "20 and 26"),
         (models.cifar_resnet_v2, {"block": "wide"}, "'bottleneck', 'basic'; given"),
