@@ -146,6 +146,7 @@ def test_networks_that_see_far_at_small_cost(answer):
         ([(16, 3, 2), (32, 3, 2)], "the answer is not rows of 4 whole numbers"),
         ((32, 3, 2, 1), "the answer is not rows of 4 whole numbers"),
         ([], "the answer is not rows of 4 whole numbers"),
+        (np.zeros((0, 4)), "the answer is not rows of 4 whole numbers"),
         ([(16, 3, 2, 1), (16, 3)], "the answer is no array of numbers"),
         ("small", "the answer is made of str"),
     ],
