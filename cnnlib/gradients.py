@@ -1,4 +1,7 @@
-"""Gradients, which Keras leaves to its backends: the only room that knows which one."""
+"""Gradients and compiling, which Keras leaves to its backends.
+
+The only room that knows which backend it is.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -76,6 +79,32 @@ def weight_gradients(
         names.get(id(variable), variable.path): array
         for variable, array in zip(variables, found, strict=True)
     }
+
+
+def compiled(function: Callable) -> Callable:
+    """The same function, compiled by XLA into one piece on its first call.
+
+    Worth it where many small operations follow each other, as between pixels. It is
+    compiled anew for every shape of its arguments.
+
+    Args:
+        function: takes tensors, in tuples if need be, and returns tensors; nothing but
+            its arguments may change from call to call, random numbers least of all.
+
+    Returns:
+        The compiled function, or the function itself on a backend other than TensorFlow
+        and JAX.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True, autograph=False)
+    if backend == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
 
 
 def _weights(model: keras.Model, prefix: str = "") -> Iterator[tuple[int, str]]:

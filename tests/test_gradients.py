@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from cnnlib.gradients import gradient, weight_gradients
+from cnnlib.gradients import compiled, gradient, weight_gradients
 
 rng = np.random.default_rng(0)
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -151,3 +151,25 @@ def test_a_model_without_weights_is_refused():
     model = keras.Sequential([layers.Dense(3)], name="net")
     with pytest.raises(ValueError, match=r"'net' has no weights yet.*keras\.Input"):
         weight_gradients(model, LOSS, numbers(2, 4), np.array([0, 1]))
+
+
+def test_a_compiled_function_gives_the_same_and_is_read_once_per_shape():
+    calls = []
+
+    def function(x, pair):
+        calls.append(tuple(x.shape))
+        return ops.sin(x) * pair[0] + pair[1]
+
+    fast = compiled(function)
+    for n in (3, 3, 4, 3):
+        x = np.arange(n, dtype="float32")
+        found = fast(*map_tensors(x, (x, x + 1)))
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(found), np.sin(x) * x + x + 1, atol=1e-5
+        )
+    assert calls[0] == (3,)
+    assert len(calls) < 4
+
+
+def map_tensors(*arrays):
+    return keras.tree.map_structure(ops.convert_to_tensor, arrays)

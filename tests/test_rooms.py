@@ -9,8 +9,8 @@ import cnnlib
 
 ROOT = Path(cnnlib.__file__).parent
 ORDER = [
-    *("scale", "claims", "datasets", "layers", "models", "training"),
-    *("gradients", "explain", "plots", "__main__"),
+    *("scale", "claims", "datasets", "gradients", "augment", "layers", "models"),
+    *("training", "explain", "plots", "__main__"),
 ]
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}
 BACKENDS = {"tensorflow", "jax", "torch"}  # for gradients alone
