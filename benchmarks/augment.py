@@ -26,8 +26,11 @@ BATCH, SEED, TURNS = 64, 0, 5
 
 def mapped(layer, x):
     """A function that augments the batch ``times`` times within tf.data."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.inject_prefetch = False  # nothing made in advance
     batches = tf.data.Dataset.from_tensors(x).cache().repeat().map(layer)
-    iterator = iter(batches)
+    iterator = iter(batches.with_options(options))
 
     def run(times):
         for _ in range(times):
@@ -71,7 +74,7 @@ def own_elastic(x):
 
 
 def albumentations_warp(x):
-    """albumentations' flip and one Affine, on uint8, as it is fastest."""
+    """Flip and one Affine of albumentations, on uint8, as it is fastest."""
     import albumentations as A  # noqa: N812
 
     transform = A.Compose(
@@ -122,7 +125,7 @@ def measure(contenders, x, seconds):
         runs[name](1)
         once = time.perf_counter() - start
         times[name] = max(1, round(seconds / TURNS / max(once, 1e-6)))
-        best[name] = once
+        best[name] = float("inf")
     for _ in range(TURNS):
         for name, run in runs.items():
             start = time.perf_counter()
