@@ -3,6 +3,7 @@
 The only room that knows which backend it is.
 """
 
+import weakref
 from collections.abc import Callable, Iterator
 
 import keras
@@ -28,6 +29,92 @@ def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
     """
     x = ops.convert_to_tensor(np.asarray(x), dtype=keras.config.floatx())
     return _gradients(lambda tensors: function(tensors[0]), [x])[0]
+
+
+def slope(function: Callable, x):
+    """``gradient`` of and to a tensor, for use inside of what Keras compiles.
+
+    Args:
+        function: takes a tensor like ``x`` and returns a tensor of shape ().
+        x: a tensor of floats, any shape.
+
+    Returns:
+        The gradient, a tensor of x's shape.
+
+    Raises:
+        ValueError: the function returns anything but one number.
+        NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
+    """
+    return _slopes(lambda tensors: function(tensors[0]), [x])[0]
+
+
+# What has been compiled for a model goes when the model goes.
+_COMPILED: "weakref.WeakKeyDictionary" = weakref.WeakKeyDictionary()
+
+
+def input_gradient(model: keras.Model, loss: Callable) -> Callable:
+    """A compiled function to the gradient of each example's loss by its input.
+
+    It is compiled once for each model and loss and kept: later calls see later weights,
+    but not layers that were exchanged in between.
+
+    Args:
+        model: one tensor in, one out; run at inference.
+        loss: ``loss(output, *others)``, one number per example, shape (n,), of the
+            model's output and further arrays with n rows. Examples must not depend on
+            each other. The very same function is compiled once.
+
+    Returns:
+        ``function(x, *others)`` to the gradient, of x's shape, and the model's output,
+        both arrays.
+
+    Raises:
+        NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
+    """
+    known = _COMPILED.setdefault(model, {})
+    if loss not in known:
+        known[loss] = _compile(weakref.ref(model), loss)
+    return known[loss]
+
+
+def _compile(model: weakref.ref, loss: Callable) -> Callable:
+    """The function that ``input_gradient`` keeps; it must not keep the model alive."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        @tf.function(reduce_retracing=True)
+        def run(x, *others):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(x)
+                output = model()(x, training=False)
+                total = ops.sum(loss(output, *others))
+            none = tf.UnconnectedGradients.ZERO
+            return tape.gradient(total, x, unconnected_gradients=none), output
+
+    elif backend == "jax":
+        import jax
+
+        # Weights are arguments: what is compiled would hold those of the first call.
+        def total(x, weights, fixed, *others):
+            output, _ = model().stateless_call(weights, fixed, x, training=False)
+            return ops.sum(loss(output, *others)), output
+
+        both = jax.jit(jax.grad(total, has_aux=True))
+
+        def run(x, *others):
+            weights = [variable.value for variable in model().trainable_variables]
+            fixed = [variable.value for variable in model().non_trainable_variables]
+            return both(x, weights, fixed, *others)
+
+    else:
+        raise _unknown(backend)
+
+    def function(x, *others):
+        found = run(*(ops.convert_to_tensor(array) for array in (x, *others)))
+        return tuple(ops.convert_to_numpy(array) for array in found)
+
+    return function
 
 
 def weight_gradients(
@@ -122,7 +209,13 @@ def _weights(model: keras.Model, prefix: str = "") -> Iterator[tuple[int, str]]:
 
 
 def _gradients(function: Callable, tensors: list) -> list[np.ndarray]:
-    """The gradients of ``function(tensors)``, a number, one per tensor."""
+    """The gradients of ``function(tensors)``, a number, one per tensor, as arrays."""
+    found = _slopes(function, tensors)
+    return [ops.convert_to_numpy(ops.convert_to_tensor(g)) for g in found]
+
+
+def _slopes(function: Callable, tensors: list) -> list:
+    """The gradients of ``function(tensors)``, a number, one per tensor, as tensors."""
 
     def number(tensors):
         value = ops.convert_to_tensor(function(tensors))
@@ -141,13 +234,15 @@ def _gradients(function: Callable, tensors: list) -> list[np.ndarray]:
             tape.watch(tensors)
             value = number(tensors)
         none = tf.UnconnectedGradients.ZERO
-        found = tape.gradient(value, tensors, unconnected_gradients=none)
-    elif backend == "jax":
+        return tape.gradient(value, tensors, unconnected_gradients=none)
+    if backend == "jax":
         import jax
 
-        found = jax.grad(number)(tensors)
-    else:
-        raise NotImplementedError(
-            f"gradients need Keras on TensorFlow or JAX; it runs on {backend!r}"
-        )
-    return [ops.convert_to_numpy(ops.convert_to_tensor(g)) for g in found]
+        return jax.grad(number)(tensors)
+    raise _unknown(backend)
+
+
+def _unknown(backend: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"gradients need Keras on TensorFlow or JAX; it runs on {backend!r}"
+    )
