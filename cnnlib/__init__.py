@@ -1,7 +1,8 @@
 """The library under "More on Convolutional Neural Networks", a talk that runs.
 
-Rooms, each importing only from those before it: ``datasets``, ``models`` (with
-``layers``), ``training``, ``gradients``, ``explain``, ``plots``. Two small ones stand
+Rooms, each importing only from those before it: ``datasets``, ``gradients``,
+``augment``, ``models`` (with ``layers``), ``training``, ``fooling``, ``segmentation``,
+``explain``, ``plots``. Two small ones stand
 apart: ``claims``, the talk's statements and their verdicts, and ``pick``, the one knob
 between a quick and a full run.
 """

@@ -10,7 +10,7 @@ import cnnlib
 ROOT = Path(cnnlib.__file__).parent
 ORDER = [
     *("scale", "claims", "datasets", "gradients", "augment", "layers", "models"),
-    *("training", "segmentation", "explain", "plots", "__main__"),
+    *("training", "fooling", "segmentation", "explain", "plots", "__main__"),
 ]
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}
 BACKENDS = {"tensorflow", "jax", "torch"}  # for gradients alone

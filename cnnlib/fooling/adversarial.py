@@ -1,0 +1,84 @@
+"""Adversarial training, as a model that ``fit`` takes."""
+
+import keras
+from keras import ops
+
+from cnnlib import gradients
+from cnnlib.fooling import checks
+
+
+class AdversarialTraining(keras.Model):
+    """A model around another one, which it trains on images and on their attacks.
+
+    The objective of Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 6::
+
+        α · J(x, y) + (1 − α) · J(x + ε · sign ∂J/∂x, y)
+
+    with the loss J that it is compiled with. The perturbed images are made anew for
+    each batch, from the weights of the moment, at inference; no gradient goes through
+    their making. Both terms then see the model as in training, dropout included.
+    ``evaluate`` and the metrics are those of plain images. ::
+
+        trainer = AdversarialTraining(model, epsilon=0.1)
+        trainer.compile("adam", SparseCategoricalCrossentropy(from_logits=True))
+        trainer.fit(x, y)  # trains model
+
+    Weights and layers are the model's own: attack, save and use that one.
+
+    Args:
+        model: any built classifier of one input that emits logits.
+        epsilon: ε, in the units of the inputs, at least 0.
+        alpha: α, the part of the plain loss, 0 to 1; the paper's is 0.5.
+        bounds: (low, high), the box of all inputs: numbers, or one per channel.
+
+    Raises:
+        TypeError: in ``fit``, the inputs are no floats.
+        ValueError: the model is not built, or a setting is out of its range.
+    """
+
+    def __init__(self, model, epsilon, *, alpha=0.5, bounds=(0.0, 1.0)):
+        if not model.built:
+            raise ValueError(
+                f"AdversarialTraining takes a built model; {model.name!r} has no "
+                "weights yet: start it with a keras.Input, or call it once on a batch"
+            )
+        if not (0 <= alpha <= 1):
+            raise ValueError(
+                f"AdversarialTraining takes alpha from 0 to 1; given {alpha!r}"
+            )
+        super().__init__(name=f"adversarial_{model.name}")
+        self.epsilon = checks.epsilon("AdversarialTraining", epsilon)
+        self.box = checks.box("AdversarialTraining", bounds)
+        self.model, self.alpha = model, float(alpha)
+        self.built = True
+
+    def call(self, x, training=None):
+        """The model's logits."""
+        return self.model(x, training=training)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The mixed objective in training, the plain loss otherwise."""
+        plain = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not training:
+            return plain
+        if "float" not in keras.backend.standardize_dtype(x.dtype):
+            raise TypeError(
+                "AdversarialTraining takes float images; given "
+                f"{keras.backend.standardize_dtype(x.dtype)}: rescale them first"
+            )
+
+        def loss(x):
+            logits = self.model(x, training=False)
+            return super(AdversarialTraining, self).compute_loss(
+                x, y, logits, sample_weight, False
+            )
+
+        step = self.epsilon * ops.sign(gradients.slope(loss, x))
+        attacked = ops.stop_gradient(ops.clip(x + step, self.box.low, self.box.high))
+        logits = self.model(attacked, training=True)
+        attacked_loss = super().compute_loss(
+            attacked, y, logits, sample_weight, training
+        )
+        return self.alpha * plain + (1 - self.alpha) * attacked_loss

@@ -1,0 +1,204 @@
+"""What every attack refuses, in one sentence, before it computes anything."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+
+class Box(NamedTuple):
+    """The range of the inputs: ``low`` and ``high``, float32, broadcast to an input."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def clip(self, x: np.ndarray) -> np.ndarray:
+        """The nearest inputs within the range."""
+        return np.clip(x, self.low, self.high)
+
+
+def box(who: str, bounds) -> Box:
+    """The declared range.
+
+    Args:
+        who: the function that asks, for the message.
+        bounds: (low, high), each a number, or one per channel, or one per pixel.
+
+    Raises:
+        ValueError: ``bounds`` is no such pair, or low is not below high.
+    """
+    try:
+        low, high = (np.asarray(bound, "float32") for bound in bounds)
+        fits = bool(np.all(low < high) and np.isfinite(high - low).all())
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{who} takes bounds=(low, high), finite and low below high; given "
+            f"{bounds!r}"
+        )
+    return Box(low, high)
+
+
+def inputs(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
+    """The batch as float32, if it is one for this model and within the range.
+
+    Raises:
+        TypeError: ``x`` does not hold floats.
+        ValueError: its shape is not the model's, or a value is out of range or NaN.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        raise TypeError(
+            f"{who} takes float images within bounds={_range(box)}; given {x.dtype}: "
+            "rescale them first, as in x.astype('float32') / 255"
+        )
+    shape = getattr(model, "input_shape", None)
+    if isinstance(shape, (list, dict)):
+        raise ValueError(
+            f"{who} takes a model with one input; {model.name!r} has {len(shape)}"
+        )
+    wanted = (None,) * x.ndim if shape is None else shape
+    if (
+        x.ndim < 2
+        or len(x) == 0
+        or len(wanted) != x.ndim
+        or any(n not in (None, m) for n, m in zip(wanted[1:], x.shape[1:], strict=True))
+    ):
+        sides = ", ".join("any" if n is None else str(n) for n in wanted[1:])
+        raise ValueError(
+            f"{who} takes a batch of shape (n, {sides}), n at least 1; given {x.shape}"
+        )
+    try:
+        np.broadcast_shapes(x.shape[1:], box.low.shape, box.high.shape)
+    except ValueError:
+        raise ValueError(
+            f"{who} takes bounds that fit an input of shape {x.shape[1:]}; given "
+            f"shapes {box.low.shape} and {box.high.shape}"
+        ) from None
+    x = x.astype("float32", copy=False)
+    if not ((x >= box.low) & (x <= box.high)).all():
+        raise ValueError(
+            f"{who} takes inputs within bounds={_range(box)}; given values from "
+            f"{x.min():g} to {x.max():g}"
+        )
+    return x
+
+
+def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
+    """The number of the model's logits.
+
+    What is at least 0 and adds up to 1 for these inputs and for their negatives is no
+    logit but a probability.
+
+    Raises:
+        ValueError: the model gives anything but (n, classes), only one class, or
+            probabilities.
+    """
+    probe = np.concatenate([x[:8], box.low + box.high - x[:8]])
+    found = model(probe, training=False)
+    shape = tuple(getattr(found, "shape", ()))
+    if len(shape) != 2:
+        raise ValueError(
+            f"{who} takes a classifier with logits (n, classes); {model.name!r} gives "
+            f"{shape or 'several outputs'}"
+        )
+    if shape[1] < 2:
+        raise ValueError(
+            f"{who} takes a classifier with at least two classes; {model.name!r} has "
+            "one"
+        )
+    found = keras.ops.convert_to_numpy(found).astype("float64")
+    if found.min() >= 0 and np.allclose(found.sum(axis=1), 1, atol=1e-3):
+        raise ValueError(
+            f"{who} takes logits, and {model.name!r} ends in a softmax (its outputs "
+            "add up to 1): build it with activation=None in the last layer and take "
+            "over the weights by set_weights(model.get_weights())"
+        )
+    return shape[1]
+
+
+def labels(who: str, y, n: int, count: int, name: str = "y") -> np.ndarray:
+    """Labels as int32 of shape (n,); a single one stands for all.
+
+    Raises:
+        TypeError: they are no whole numbers.
+        ValueError: another shape, or a label is no class.
+    """
+    y = np.asarray(y)
+    if y.dtype.kind not in "iu":
+        raise TypeError(
+            f"{who} takes {name} as whole numbers, one class per image; given {y.dtype}"
+        )
+    if y.shape not in ((), (n,)):
+        raise ValueError(
+            f"{who} takes {name} of shape ({n},), one class per image; given {y.shape}"
+        )
+    if y.min() < 0 or y.max() >= count:
+        raise ValueError(
+            f"{who} takes {name} from 0 to {count - 1}; given {y.min()} to {y.max()}"
+        )
+    return np.broadcast_to(y.astype("int32"), (n,))
+
+
+def others(who: str, targets, y: np.ndarray, count: int) -> np.ndarray:
+    """Targets as int32 of shape (n,), none of them the true class.
+
+    Raises:
+        TypeError: they are no whole numbers.
+        ValueError: another shape, no class, or the true class.
+    """
+    wanted = labels(who, targets, len(y), count, "targets")
+    same = np.flatnonzero(wanted == y)
+    if same.size:
+        raise ValueError(
+            f"{who} takes targets other than the true class; image {same[0]} is of "
+            f"class {y[same[0]]} already"
+        )
+    return wanted
+
+
+def given(who: str, model: keras.Model, x, y, targets, bounds):
+    """What all attacks take: x, y, targets (or None) and the box, checked.
+
+    Errors are those of ``box``, ``inputs``, ``classes``, ``labels`` and ``others``.
+    """
+    limits = box(who, bounds)
+    x = inputs(who, model, x, limits)
+    count = classes(who, model, x, limits)
+    y = labels(who, y, len(x), count)
+    if targets is not None:
+        targets = others(who, targets, y, count)
+    return x, y, targets, limits
+
+
+def epsilon(who: str, value) -> float:
+    """The size of a perturbation.
+
+    Raises:
+        ValueError: it is no finite number, or below 0.
+    """
+    try:
+        size = float(value)
+    except (TypeError, ValueError):
+        size = -1.0
+    if not (0 <= size < np.inf):
+        raise ValueError(
+            f"{who} takes epsilon, a number of at least 0; given {value!r}"
+        )
+    return size
+
+
+def whole(who: str, **numbers) -> None:
+    """Refuse what is no positive whole number.
+
+    Raises:
+        ValueError: one of the numbers is none.
+    """
+    for name, n in numbers.items():
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise ValueError(f"{who} takes {name}=1 or more; given {n!r}")
+
+
+def _range(box: Box) -> str:
+    return f"({box.low.min():g}, {box.high.max():g})"

@@ -1,0 +1,196 @@
+"""One step, or many, along the gradient: FGSM and PGD."""
+
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from cnnlib.fooling import checks
+from cnnlib.gradients import input_gradient
+
+
+def cross_entropy(logits, labels):
+    """Minus the log-probability of the label, (n,). Flat where the softmax is sure."""
+    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+def margin(logits, labels):
+    """The best other logit minus that of the label, (n,): above 0 where it is wrong.
+
+    It keeps its slope however large the logits are.
+    """
+    own = ops.one_hot(labels, logits.shape[-1], dtype="bool")
+    least = ops.full_like(logits, -np.inf)
+    best_other = ops.max(ops.where(own, least, logits), axis=-1)
+    return best_other - ops.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+
+
+LOSSES = {"cross-entropy": cross_entropy, "margin": margin}
+NORMS = ("linf", "l2")
+
+
+def fgsm(
+    model: keras.Model,
+    x: np.ndarray,
+    y: int | Sequence[int],
+    epsilon: float,
+    *,
+    targets: int | Sequence[int] | None = None,
+    loss: str = "cross-entropy",
+    bounds=(0.0, 1.0),
+    batch_size: int = 256,
+) -> np.ndarray:
+    """The fast gradient sign method: x + ε · sign(∂ loss / ∂ x).
+
+    Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 4. Arguments, result and
+    errors are those of ``pgd``, of which it is the first step, ε long.
+    """
+    size = checks.epsilon("fgsm", epsilon)
+    return _descend(
+        *("fgsm", model, x, y, targets, bounds),
+        loss=loss,
+        batch_size=batch_size,
+        epsilon=size,
+        step_size=size,
+    )
+
+
+def pgd(
+    model: keras.Model,
+    x: np.ndarray,
+    y: int | Sequence[int],
+    epsilon: float,
+    *,
+    targets: int | Sequence[int] | None = None,
+    norm: str = "linf",
+    steps: int = 20,
+    step_size: float | None = None,
+    loss: str = "cross-entropy",
+    random_start: bool = False,
+    seed: int = 0,
+    bounds=(0.0, 1.0),
+    batch_size: int = 256,
+) -> np.ndarray:
+    """Projected gradient descent: steps along the gradient, never leaving the ball.
+
+    Madry et al. (arXiv:1706.06083); without a random start the basic iterative method
+    of Kurakin et al. (arXiv:1607.02533). In L∞ each step follows the gradient's sign,
+    in L2 the gradient divided by its length. What is returned is where the last step
+    ends: in the ball around x and in the box, both up to float32's rounding.
+
+    Args:
+        model: one input (n, ...), logits (n, classes) out.
+        x: (n, ...), float, within ``bounds``.
+        y: the true classes, one per input; one number stands for all.
+        epsilon: the ball's radius, in the units of ``x``, at least 0.
+        targets: the classes to reach; by default, any but the true one.
+        norm: "linf" or "l2".
+        steps: number of steps, at least 1.
+        step_size: length of a step; 2.5 · ε / steps by default.
+        loss: "cross-entropy", or "margin", which saturated logits don't flatten.
+        random_start: whether to start anywhere in the ball instead of at ``x``.
+        seed: of the random start.
+        bounds: (low, high), the box of all inputs: numbers, or one per channel.
+        batch_size: inputs that are computed together.
+
+    Returns:
+        The perturbed inputs, float32, of x's shape.
+
+    Raises:
+        TypeError: ``x`` holds no floats, or ``y`` or ``targets`` no whole numbers.
+        ValueError: the model does not emit logits of two classes or more, the inputs
+            are out of ``bounds`` or of another shape than the model's, ``y`` or
+            ``targets`` are of a wrong shape or no classes, a target is the true class,
+            or a setting is out of its range.
+    """
+    size = checks.epsilon("pgd", epsilon)
+    checks.whole("pgd", steps=steps)
+    if norm not in NORMS:
+        raise ValueError(f"pgd takes norm='linf' or 'l2'; given {norm!r}")
+    if step_size is None:
+        step_size = 2.5 * size / steps
+    elif not (step_size > 0):
+        raise ValueError(f"pgd takes step_size above 0; given {step_size!r}")
+    return _descend(
+        *("pgd", model, x, y, targets, bounds),
+        loss=loss,
+        batch_size=batch_size,
+        epsilon=size,
+        norm=norm,
+        steps=steps,
+        step_size=step_size,
+        rng=np.random.default_rng(seed) if random_start else None,
+    )
+
+
+def parts(n: int, batch_size: int) -> Iterator[slice]:
+    """Slices of at most ``batch_size`` that are as equal as can be."""
+    count = -(-n // batch_size)
+    edges = [n * i // count for i in range(count + 1)]
+    yield from (slice(a, b) for a, b in zip(edges, edges[1:], strict=False))
+
+
+def _descend(
+    who: str,
+    model: keras.Model,
+    *given,
+    loss: str,
+    batch_size: int,
+    epsilon: float,
+    norm: str = "linf",
+    steps: int = 1,
+    step_size: float,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """What ``fgsm`` and ``pgd`` do; ``given`` is (x, y, targets, bounds)."""
+    if loss not in LOSSES:
+        raise ValueError(
+            f"{who} takes loss='cross-entropy' or 'margin'; given {loss!r}"
+        )
+    checks.whole(who, batch_size=batch_size)
+    x, y, targets, box = checks.given(who, model, *given)
+    labels, sign = (y, 1) if targets is None else (targets, -1)
+    gradient = input_gradient(model, LOSSES[loss])
+    step, radius = np.float32(sign * step_size), np.float32(epsilon)
+    start = x if rng is None else box.clip(x + epsilon * _inside(rng, x.shape, norm))
+    found = np.empty_like(x)
+    for part in parts(len(x), batch_size):
+        origin, here = x[part], start[part]
+        for _ in range(steps):
+            towards, _ = gradient(here, labels[part])
+            here = here + step * _direction(towards, norm)
+            here = box.clip(origin + _ball(here - origin, radius, norm))
+        found[part] = here
+    return found
+
+
+def _direction(gradient: np.ndarray, norm: str) -> np.ndarray:
+    """The gradient as a step of length 1."""
+    if norm == "linf":
+        return np.sign(gradient)
+    return gradient * (1 / _lengths(gradient))
+
+
+def _ball(step: np.ndarray, radius: float, norm: str) -> np.ndarray:
+    """The nearest point of the ball."""
+    if norm == "linf":
+        return step.clip(-radius, radius)
+    return step * np.minimum(1, radius / _lengths(step))
+
+
+def _lengths(x: np.ndarray) -> np.ndarray:
+    """The Euclidean length of each row, of a shape that divides ``x``; never 0."""
+    # By the backend, as in other libraries: NumPy adds up in another order.
+    lengths = ops.convert_to_numpy(ops.norm(x.reshape(len(x), -1), axis=1))
+    return np.maximum(lengths, np.float32(1e-12)).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def _inside(rng: np.random.Generator, shape, norm: str) -> np.ndarray:
+    """Points drawn evenly from the ball of radius 1, float32."""
+    if norm == "linf":
+        return rng.uniform(-1, 1, shape).astype("float32")
+    direction = rng.standard_normal(shape).astype("float32")
+    radius = rng.random(len(direction)) ** (1 / np.prod(shape[1:]))
+    lengths = _lengths(direction)
+    return direction / lengths * radius.reshape(lengths.shape).astype("float32")

@@ -1,0 +1,262 @@
+"""The attack of the ostrich: the smallest perturbation that reaches a class.
+
+All images are minimized side by side, each with its own history, step length and weight
+c: one round evaluates the whole batch once, whether an image takes a step or tries a
+shorter one.
+"""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from cnnlib.fooling import checks
+from cnnlib.fooling.gradient_attacks import cross_entropy, parts
+from cnnlib.gradients import input_gradient
+
+MEMORY = 5  # steps that an image remembers
+FIRST_WEIGHT = 0.1  # the first c to try, between images and networks of any size
+ARMIJO = 1e-4  # the part of the promised decrease that a step must deliver
+
+
+def lbfgs(
+    model: keras.Model,
+    x: np.ndarray,
+    y: int | Sequence[int],
+    targets: int | Sequence[int],
+    *,
+    searches: int = 6,
+    rounds: int = 30,
+    lead: float = 0.01,
+    bounds=(0.0, 1.0),
+    batch_size: int = 256,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """The smallest perturbation that L-BFGS finds into a target class.
+
+    Szegedy et al. (arXiv:1312.6199), section 4.1: for a weight c, the box-constrained
+    minimum of
+
+        c · ‖r‖² + cross-entropy(model(x + r), target),    x + r within ``bounds``,
+
+    with r in units of the range, and a search over c for the largest that still reaches
+    the target. The paper has c · |r|. Of all points tried, the nearest to ``x`` that
+    the model takes for the target is returned.
+
+    Args:
+        model: one input (n, ...), logits (n, classes) out.
+        x: (n, ...), float, within ``bounds``.
+        y: the true classes, one per input; one number stands for all.
+        targets: the classes to reach, likewise; none the true class.
+        searches: values of c per image: tenfold steps until the largest is enclosed,
+            then halves, in the logarithm.
+        rounds: evaluations of the batch for each c, at least 1.
+        lead: how far the target's logit must be ahead of all others to count, so that
+            rounding cannot undo it; above 0.
+        bounds: (low, high), the box of all inputs: numbers, or one per channel.
+        batch_size: inputs that are computed together.
+        progress: called with the searches done and their number, all batches together.
+
+    Returns:
+        The perturbed inputs, float32, of x's shape; ``x`` itself where the target was
+        not reached.
+
+    Raises:
+        TypeError: ``x`` holds no floats, or ``y`` or ``targets`` no whole numbers.
+        ValueError: the model does not emit logits of two classes or more, the inputs
+            are out of ``bounds`` or of another shape than the model's, ``y`` or
+            ``targets`` are of a wrong shape or no classes, a target is the true class,
+            or a setting is out of its range.
+    """
+    checks.whole("lbfgs", searches=searches, rounds=rounds, batch_size=batch_size)
+    if not (lead > 0):
+        raise ValueError(f"lbfgs takes lead above 0; given {lead!r}")
+    x, y, targets, box = checks.given("lbfgs", model, x, y, targets, bounds)
+    if targets is None:
+        raise ValueError("lbfgs takes targets, the classes to reach; given None")
+    batches = list(parts(len(x), batch_size))
+    found = np.empty_like(x)
+    for i, part in enumerate(batches):
+        task = _Task(model, x[part], targets[part], box, lead)
+        for search in range(searches):
+            task.minimize(rounds)
+            task.next_weight()
+            if progress:
+                progress(i * searches + search + 1, len(batches) * searches)
+        found[part] = task.best
+    return found
+
+
+def distortion(x: np.ndarray, perturbed: np.ndarray, *, bounds=(0.0, 1.0)):
+    """The root mean square of each perturbation, as a part of the range.
+
+    √(Σ (x'ᵢ − xᵢ)² / n), the measure of Szegedy et al. (arXiv:1312.6199).
+
+    Args:
+        x: the inputs, (n, ...), float.
+        perturbed: the same, perturbed.
+        bounds: (low, high), the box of all inputs: numbers, or one per channel.
+
+    Returns:
+        (n,), float64, 0 to 1.
+
+    Raises:
+        ValueError: the shapes differ, or ``bounds`` are none.
+    """
+    box = checks.box("distortion", bounds)
+    x, perturbed = np.asarray(x), np.asarray(perturbed)
+    if x.shape != perturbed.shape or x.ndim < 2:
+        raise ValueError(
+            "distortion takes two batches of one shape (n, ...); given "
+            f"{x.shape} and {perturbed.shape}"
+        )
+    r = (perturbed.astype("float64") - x) / (box.high - box.low)
+    return np.sqrt(np.mean(r.reshape(len(r), -1) ** 2, axis=1))
+
+
+class _Task:
+    """One batch; points are (n, d), in units of the range: u from 0 to 1."""
+
+    def __init__(self, model, x, targets, box, lead):
+        self.gradient = input_gradient(model, cross_entropy)
+        self.shape, self.targets, self.box, self.lead = x.shape, targets, box, lead
+        self.low = np.broadcast_to(box.low, x.shape[1:]).reshape(-1)
+        self.range = np.broadcast_to(box.high - box.low, x.shape[1:]).reshape(-1)
+        n = len(x)
+        self.origin = (x.reshape(n, -1) - self.low) / self.range
+        self.here = self.origin.copy()
+        self.best, self.least = x.copy(), np.full(n, np.inf)
+        self.weight = np.full(n, FIRST_WEIGHT)
+        self.reached = np.zeros(n, bool)  # the target, at this weight
+        # The largest weight that reached the target, and the smallest that did not.
+        self.enough, self.too_much = np.zeros(n), np.full(n, np.inf)
+
+    def next_weight(self):
+        """What was learned of c from the last minimum, and the next c to try."""
+        self.enough = np.where(self.reached, self.weight, self.enough)
+        self.too_much = np.where(self.reached, self.too_much, self.weight)
+        between = np.sqrt(self.enough * np.minimum(self.too_much, 1e30))
+        self.weight = np.select(
+            [self.enough == 0, np.isinf(self.too_much)],
+            [self.too_much / 10, self.enough * 10],
+            between,
+        )
+        # The best point so far is nearer to the next minimum than where this c led.
+        known = np.isfinite(self.least)
+        best = (self.best.reshape(len(known), -1) - self.low) / self.range
+        self.here[known] = best[known]
+        self.reached[:] = False
+
+    def evaluate(self, points):
+        """Each point's objective and gradient; keeps what reaches the target."""
+        images = (self.low + points * self.range).reshape(self.shape)
+        images = self.box.clip(images.astype("float32"))
+        slopes, logits = self.gradient(images, self.targets)
+        logits = logits.astype("float64")
+        rows = np.arange(len(points))
+        own = logits[rows, self.targets]
+        top = logits.max(axis=1)
+        loss = top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - own
+        step = points - self.origin
+        squares = _dot(step, step)
+        logits[rows, self.targets] = -np.inf
+        reached = own - logits.max(axis=1) >= self.lead
+        self.reached |= reached
+        better = reached & (squares < self.least)
+        self.best[better], self.least[better] = images[better], squares[better]
+        slopes = slopes.reshape(points.shape) * self.range
+        weight = self.weight.astype("float32")[:, None]
+        return loss + self.weight * squares, slopes + 2 * weight * step
+
+    def minimize(self, rounds):
+        """L-BFGS on the box, for the weight of the moment.
+
+        Coordinates at a bound that the gradient pushes outwards are held; the others
+        follow the quasi-Newton direction, bent along the box (Bertsekas's projected
+        Newton method, doi:10.1137/0320018).
+        """
+        n, d = self.here.shape
+        value, slope = self.evaluate(self.here)
+        history = _History(n, d)
+        direction, length = self.newton(history, slope), _first_length(slope)
+        moving = np.ones(n, bool)
+        for _ in range(rounds):
+            step = (self.here + length[:, None] * direction).clip(0, 1) - self.here
+            promised = _dot(slope, step)
+            tried, its_slope = self.evaluate(self.here + step)
+            taken = moving & (tried <= value + ARMIJO * promised) & (promised < 0)
+            history.add(taken, step, its_slope - slope)
+            small = value - tried < 1e-7 * np.maximum(np.abs(value), 1)
+            self.here[taken] += step[taken]
+            self.here.clip(0, 1, out=self.here)
+            # The minimum of the parabola through what is known of the refused step.
+            bend = tried - value - promised
+            shorter = np.where(bend > 0, -promised / (2 * np.maximum(bend, 1e-30)), 0.5)
+            refused = moving & ~taken
+            length[refused] *= shorter[refused].clip(0.1, 0.5)
+            length[taken] = 1
+            moving &= ~(taken & small) & (length > 1e-6)
+            value[taken], slope[taken] = tried[taken], its_slope[taken]
+            if not moving.any():
+                break
+            direction[taken] = self.newton(history, slope)[taken]
+
+    def newton(self, history, slope):
+        """Minus the inverse Hessian, as far as remembered, times the gradient."""
+        free = ((self.here > 0) | (slope < 0)) & ((self.here < 1) | (slope > 0))
+        return -history.apply(slope * free, free)
+
+
+class _History:
+    """The last steps of each image, and how its gradient changed along them."""
+
+    def __init__(self, n, d):
+        self.steps = np.zeros((n, MEMORY, d), "float32")
+        self.changes = np.zeros((n, MEMORY, d), "float32")
+        self.inverse = np.zeros(
+            (n, MEMORY)
+        )  # 1 / (step · change), 0 where there is none
+        self.scale = np.ones(n)
+        self.count = np.zeros(n, int)
+
+    def add(self, taken, step, change):
+        """Remember the steps that were taken and along which the slope grew."""
+        curve = _dot(step, change)
+        square = _dot(change, change)
+        rows = np.flatnonzero(taken & (curve > 1e-8 * square) & (square > 0))
+        at = self.count[rows] % MEMORY
+        self.steps[rows, at], self.changes[rows, at] = step[rows], change[rows]
+        self.inverse[rows, at] = 1 / curve[rows]
+        self.scale[rows] = curve[rows] / square[rows]
+        self.count[rows] += 1
+
+    def apply(self, vector, free):
+        """The two-loop recursion, within the free coordinates."""
+        rows = np.arange(len(vector))
+        depth = min(MEMORY, self.count.max(initial=0))
+        places = [(self.count - 1 - k) % MEMORY for k in range(depth)]
+        amounts = []
+        for at in places:  # the youngest first
+            amount = self.inverse[rows, at] * _dot(self.steps[rows, at], vector)
+            vector = vector - _scaled(amount, self.changes[rows, at]) * free
+            amounts.append(amount)
+        vector = _scaled(self.scale, vector)
+        for at, amount in zip(reversed(places), reversed(amounts), strict=True):
+            change = self.inverse[rows, at] * _dot(self.changes[rows, at], vector)
+            vector = vector + _scaled(amount - change, self.steps[rows, at]) * free
+        return vector
+
+
+def _dot(a, b):
+    """The scalar products of the rows, float64."""
+    return np.einsum("nd,nd->n", a, b, dtype="float64")
+
+
+def _scaled(amount, vectors):
+    return amount.astype("float32")[:, None] * vectors
+
+
+def _first_length(slope):
+    """Without a history, a step of length 1 along the gradient, at most."""
+    length = np.sqrt(_dot(slope, slope))
+    return np.minimum(1, 1 / np.maximum(length, 1e-12))

@@ -1,0 +1,139 @@
+"""How often a network is still right under attack, and whether that can be believed."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from cnnlib.fooling import checks
+from cnnlib.fooling.gradient_attacks import fgsm, margin, parts, pgd
+
+# From this lead on, 1 − p is below half a unit in the last place of float32: the
+# softmax is exactly 1 and cross-entropy has nothing left to say.
+SATURATED = 25 * np.log(2)
+TOLERATED = 0.05  # the part of saturated images, and of images only the margin fools
+
+
+class MaskedGradients(UserWarning):
+    """The cross-entropy's gradient is no guide here: believe the margin's figure."""
+
+
+class Row(NamedTuple):
+    """One attack at one ε: the accuracy under it, and under it with the margin loss."""
+
+    attack: str
+    epsilon: float
+    accuracy: float
+    margin_accuracy: float
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """A robustness table; ``print`` it.
+
+    ``clean`` is the accuracy without attack, ``saturated`` the part of the images
+    whose right label leads by so much that float32's softmax is exactly 1, ``masked``
+    whether the gradients are.
+    """
+
+    clean: float
+    saturated: float
+    masked: bool
+    rows: tuple[Row, ...]
+
+    def __str__(self) -> str:
+        """The table in plain text, in percent."""
+        width = max(len("attack"), *(len(row.attack) for row in self.rows))
+        lines = [f"{'attack':{width}}  epsilon  accuracy  margin check"]
+        lines.append(f"{'none':{width}}  {0:7g}  {self.clean:8.1%}  {self.clean:12.1%}")
+        for row in self.rows:
+            figures = f"{row.accuracy:8.1%}  {row.margin_accuracy:12.1%}"
+            lines.append(f"{row.attack:{width}}  {row.epsilon:7g}  {figures}")
+        if self.masked:
+            lines.append("gradients are masked: believe the margin check alone")
+        return "\n".join(lines)
+
+
+def robustness(
+    model: keras.Model,
+    x: np.ndarray,
+    y: Sequence[int],
+    attacks: Mapping[str, Callable] | None = None,
+    epsilons: Sequence[float] = (0.05, 0.1, 0.2),
+    *,
+    bounds=(0.0, 1.0),
+    progress: Callable[[int, int], None] | None = None,
+) -> Robustness:
+    """The accuracy under attacks, each with cross-entropy and with the margin loss.
+
+    A network whose logits are large has a cross-entropy that is flat in float32: the
+    attack then stands still, and the network looks robust (Carlini and Wagner,
+    arXiv:1608.04644, section IV; Athalye, Carlini and Wagner, arXiv:1802.00420). The
+    margin loss does not depend on the scale of the logits, so its figure is the
+    reported one.
+
+    Args:
+        model: one input (n, ...), logits (n, classes) out.
+        x: (n, ...), float, within ``bounds``.
+        y: the true classes, (n,).
+        attacks: name to ``attack(model, x, y, epsilon, loss=, bounds=)``, such as
+            ``functools.partial(pgd, steps=40)``; FGSM and PGD by default.
+        epsilons: sizes of the perturbation, at least 0, in the units of ``x``.
+        bounds: (low, high), the box of all inputs: numbers, or one per channel.
+        progress: called with the attacks done and their number.
+
+    Returns:
+        A ``Robustness`` with a row for each attack and ε.
+
+    Warns:
+        MaskedGradients: over 5 % of the images have saturated logits, or fool the model
+            only under the margin loss.
+
+    Raises:
+        TypeError: ``x`` holds no floats, or ``y`` no whole numbers.
+        ValueError: the model does not emit logits of two classes or more, the inputs
+            are out of ``bounds`` or of another shape than the model's, ``y`` is of a
+            wrong shape or no classes, there is no attack or ε, or an ε is below 0.
+    """
+    attacks = {"FGSM": fgsm, "PGD-20": pgd} if attacks is None else dict(attacks)
+    epsilons = [checks.epsilon("robustness", epsilon) for epsilon in epsilons]
+    if not attacks or not epsilons:
+        raise ValueError("robustness takes at least one attack and one epsilon")
+    x, y, _, _ = checks.given("robustness", model, x, y, None, bounds)
+    leads = -_margins(model, x, y)
+    runs = [(name, size) for name in attacks for size in epsilons]
+    rows = []
+    for i, (name, size) in enumerate(runs):
+        figures = []
+        for loss in ("cross-entropy", "margin"):
+            found = attacks[name](model, x, y, size, loss=loss, bounds=bounds)
+            figures.append(float((_margins(model, found, y) < 0).mean()))
+        rows.append(Row(name, size, *figures))
+        if progress:
+            progress(i + 1, len(runs))
+    saturated = float((leads > SATURATED).mean())
+    hidden = max(row.accuracy - row.margin_accuracy for row in rows)
+    masked = saturated > TOLERATED or hidden > TOLERATED
+    if masked:
+        warnings.warn(
+            f"gradients are masked: {saturated:.0%} of the images have saturated "
+            f"logits, and up to {hidden:.0%} are fooled by the margin loss alone; "
+            "believe the margin check",
+            MaskedGradients,
+            stacklevel=2,
+        )
+    return Robustness(float((leads > 0).mean()), saturated, masked, tuple(rows))
+
+
+def _margins(model: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How far the best other logit is ahead of the true one, (n,)."""
+    found = [logits(model, x[part]) for part in parts(len(x), 256)]
+    return keras.ops.convert_to_numpy(margin(np.concatenate(found), y))
+
+
+def logits(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """The logits of a batch, at inference."""
+    return keras.ops.convert_to_numpy(model(x, training=False))
