@@ -1,5 +1,6 @@
 """One step, or many, along the gradient: FGSM and PGD."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -128,7 +129,7 @@ def parts(n: int, batch_size: int) -> Iterator[slice]:
     """Slices of at most ``batch_size`` that are as equal as can be."""
     count = -(-n // batch_size)
     edges = [n * i // count for i in range(count + 1)]
-    yield from (slice(a, b) for a, b in zip(edges, edges[1:], strict=False))
+    yield from (slice(a, b) for a, b in itertools.pairwise(edges))
 
 
 def _descend(
