@@ -33,7 +33,7 @@ def check(
     """
     least = (smallest,) * dimensions if isinstance(smallest, int) else tuple(smallest)
     given = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()
-    if any_size:  # the least of sizes will do
+    if any_size and len(given) == dimensions + 1:  # the least of sizes will do
         sides = zip(given[:-1], least, strict=False)
         given = (*(m if n is None else n for n, m in sides), *given[-1:])
     whole = len(given) == dimensions + 1 and all(positive(n) for n in given)

@@ -19,6 +19,8 @@ from cnnlib.models.vgg import vgg_stages
 # is left out at last; the numbers are those of the authors' networks.
 SKIPS = {32: {}, 16: {4: 5}, 8: {4: 5, 3: 9}}
 LAST_CROP = {32: 19, 16: 27, 8: 31}
+# Units of VGG's dense layers, and so maps of fc6 and fc7.
+UNITS = 4096
 
 
 def _upscore(x, classes: int, factor: int, *, trainable: bool, name: str):
@@ -43,7 +45,7 @@ def _fcn(stride: int, input_shape, classes: int, learn_upsampling: bool):
     pools = vgg_stages(x, 16, pool_padding="same")
     x = pools[-1]
     for i, size in ((6, 7), (7, 1)):
-        x = layers.Conv2D(4096, size, activation="relu", name=f"fc{i}")(x)
+        x = layers.Conv2D(UNITS, size, activation="relu", name=f"fc{i}")(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
     x = layers.Conv2D(classes, 1, name="score")(x)
     for stage, offset in SKIPS[stride].items():
