@@ -11,6 +11,7 @@ from cnnlib.datasets.downloaded import SETS, ChecksumError, data_folder
 from cnnlib.datasets.downloaded import load as _load_downloaded
 from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
 from cnnlib.datasets.folder import image_folder
+from cnnlib.datasets.membranes import Membranes, membranes
 from cnnlib.datasets.types import Dataset
 
 NAMES = (*DIGITS, *SETS)
@@ -20,9 +21,11 @@ __all__ = [
     "PHOTOGRAPHS",
     "ChecksumError",
     "Dataset",
+    "Membranes",
     "data_folder",
     "image_folder",
     "load",
+    "membranes",
     "photograph",
 ]
 
