@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib import patches, rc_context
 from matplotlib.path import Path
 
-from cnnlib import explain
+from cnnlib import augment, explain
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 TINTS = (*COLORS, "#882255", "#117733", "#999933")  # ten classes: three of Paul Tol's
@@ -599,6 +599,104 @@ def overlay(
     strength = 0.75 * heat[..., None]
     mixed = (1 - strength) * 0.9 * grey[..., None] + strength * colors
     return images(mixed, titles, alt=alt, columns=columns, height=height)
+
+
+def masked(
+    x: np.ndarray,
+    masks: np.ndarray,
+    titles: Sequence[str] | None = None,
+    *,
+    alt: str,
+    clear: int | None = 0,
+    ignored: int | None = None,
+    columns: int = 4,
+    height: float | None = None,
+    strength: float = 0.45,
+) -> Figure:
+    """Label masks over images: a tint for every label, and its edges in full colour.
+
+    Label k has the k-th of ten colours, and so again from the start: classes keep their
+    colour from picture to picture, cells beside each other mostly differ.
+
+    Args:
+        x: images (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        masks: whole numbers from 0, (n, height, width).
+        titles: one per image.
+        alt: what the picture shows.
+        clear: the label that is not tinted; None to tint all.
+        ignored: a label that is drawn in grey, or None.
+        columns: images in a row.
+        height: of the figure, in inches.
+        strength: of the tint, from 0 to 1.
+
+    Raises:
+        ValueError: the masks are not as many or not as large as the images, are no
+            whole numbers from 0, or an image has values outside of its range.
+    """
+    x, masks = _unit(x), np.asarray(masks)
+    if x.ndim != 4 or masks.shape != x.shape[:3] or masks.dtype.kind not in "iu":
+        raise ValueError(
+            "masked takes whole numbers (n, height, width) for images (n, height, "
+            f"width, channels); given {masks.dtype} of {masks.shape} for {x.shape}"
+        )
+    if (masks[masks != ignored] < 0).any():
+        raise ValueError(f"masked takes labels from 0; given {masks.min()}")
+    tinted = masks != clear
+    tints = np.array([matplotlib.colors.to_rgb(tint) for tint in TINTS])
+    colors = tints[masks % len(TINTS)]
+    colors[masks == ignored] = 0.5
+    edges = np.zeros(masks.shape, bool)
+    for axis in (1, 2):
+        step = np.diff(masks, axis=axis) != 0
+        edges |= np.pad(step, [(0, int(a == axis)) for a in range(3)])
+    amount = np.where(edges, 1, strength) * tinted
+    mixed = x + amount[..., None] * (colors - x)
+    return images(mixed, titles, alt=alt, columns=columns, height=height)
+
+
+def augmented(
+    layer,
+    image: np.ndarray,
+    *,
+    alt: str,
+    count: int = 15,
+    mask: np.ndarray | None = None,
+    columns: int = 8,
+    height: float | None = None,
+) -> Figure:
+    """An image, and what a layer of ``augment`` makes of it, again and again.
+
+    Args:
+        layer: of ``augment``, or one of Keras's that take images; it is left where it
+            was, and its seed gives the same picture each time.
+        image: (height, width, 1 or 3), uint8, or float from 0 to 1.
+        alt: what the picture shows.
+        count: how many examples beside the image.
+        mask: (height, width) labels, moved along and drawn over the images.
+        columns: images in a row.
+        height: of the figure, in inches.
+
+    Raises:
+        ValueError: the image or the mask has another shape, or ``count`` is below 1.
+    """
+    image = np.asarray(image)
+    made = augment.examples(layer, image, count, mask)
+    made, masks = (made, None) if mask is None else made
+    if made.dtype != np.uint8:
+        made = made.clip(0, 1)
+    # A crop is shown beside the middle of the image, as large as itself.
+    cut = tuple(
+        slice((n - m) // 2, (n - m) // 2 + m)
+        for n, m in zip(image.shape[:2], made.shape[1:3], strict=True)
+    )
+    x = np.concatenate([image[cut][None], made])
+    titles = ["original"] + [""] * count
+    how = {"alt": alt, "columns": columns, "height": height}
+    if mask is None:
+        limits = None if x.shape[-1] == 3 else (0, 255 if x.dtype == np.uint8 else 1)
+        return images(x, titles, limits=limits, **how)
+    masks = np.concatenate([np.asarray(mask)[cut][None], masks])
+    return masked(x, masks, titles, **how)
 
 
 def diagram(

@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
-from cnnlib import models, plots
+from cnnlib import augment, models, plots
 
 rng = np.random.default_rng(0)
 
@@ -712,3 +712,68 @@ def test_windows_show_the_first_place_the_last_and_some_between():
 def test_windows_refuses_what_cannot_be_drawn(options, words):
     with pytest.raises(ValueError, match=words):
         plots.windows(**options, alt="Nothing.")
+
+
+def test_masks_tint_their_pixels_and_draw_their_edges():
+    x = np.full((1, 6, 8, 1), 0.6)
+    masks = np.zeros((1, 6, 8), int)
+    masks[0, 1:5, 3:] = 2
+    figure = plots.masked(x, masks, ["cells"], alt="One cell.", strength=0.5)
+    (picture,), titles = drawn(figure)
+    pixels, color = np.asarray(picture.get_array()), np.array(to_rgb(plots.TINTS[2]))
+    assert titles == ["cells"]
+    np.testing.assert_allclose(pixels[0, :3], 0.6)  # label 0 stays clear
+    np.testing.assert_allclose(pixels[2, 5], (0.6 + color) / 2)
+    np.testing.assert_allclose(pixels[4, 5], color)  # the edge
+    show(figure)
+
+
+def test_masks_can_tint_all_labels_and_grey_what_is_ignored():
+    x = np.zeros((1, 4, 4, 3), "uint8")
+    masks = np.array([[[0, 0, 12, 12], [0, 0, 12, 12], [0] * 4, [255] * 4]])
+    figure = plots.masked(
+        x, masks, alt="All.", clear=None, ignored=255, strength=1, columns=1
+    )
+    pixels = np.asarray(drawn(figure)[0][0].get_array())
+    np.testing.assert_allclose(pixels[0, 0], to_rgb(plots.TINTS[0]))
+    np.testing.assert_allclose(pixels[0, 3], to_rgb(plots.TINTS[2]))  # 12 of 10 colours
+    np.testing.assert_allclose(pixels[3], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("masks", "words"),
+    [
+        (np.zeros((1, 4, 3), int), "masked takes whole numbers"),
+        (np.zeros((1, 4, 4)), "masked takes whole numbers"),
+        (np.full((1, 4, 4), -1), "labels from 0"),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused(masks, words):
+    with pytest.raises(ValueError, match=words):
+        plots.masked(np.zeros((1, 4, 4, 1)), masks, alt="Nothing.")
+
+
+def test_an_augmentation_shows_itself_beside_the_original():
+    image = rng.integers(0, 256, (10, 12, 3)).astype("uint8")
+    layer = augment.Warp(rotation=40, seed=1)
+    figure = plots.augmented(layer, image, alt="Turned.", count=3, columns=2)
+    pictures, titles = drawn(figure)
+    assert titles == ["original", "", "", ""]
+    expected = [image, *augment.examples(layer, image, 3)]
+    for picture, made in zip(pictures, expected, strict=True):
+        np.testing.assert_array_equal(picture.get_array(), made)
+    show(figure)
+
+
+def test_an_augmentation_of_a_grey_image_shares_its_limits_and_shows_its_mask():
+    image, mask = rng.random((10, 12, 1)), np.zeros((10, 12), int)
+    mask[3:7, 3:9] = 1
+    layer = augment.Crop(6, seed=1)
+    pictures, _ = drawn(plots.augmented(layer, image, alt="Crops.", count=2))
+    assert [picture.get_clim() for picture in pictures] == [(0, 1)] * 3
+    np.testing.assert_array_equal(pictures[0].get_array(), image[2:8, 3:9, 0])
+    figure = plots.augmented(layer, image, alt="Crops.", count=2, mask=mask)
+    made, masks = augment.examples(layer, image, 2, mask)
+    expected = plots.masked(made, masks, alt="")
+    for picture, other in zip(drawn(figure)[0][1:], drawn(expected)[0], strict=True):
+        np.testing.assert_array_equal(picture.get_array(), other.get_array())
