@@ -45,7 +45,7 @@ def slope(function: Callable, x):
         ValueError: the function returns anything but one number.
         NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
     """
-    return _slopes(lambda tensors: function(tensors[0]), [x])[0]
+    return _slopes(lambda tensors: function(tensors[0]), [ops.convert_to_tensor(x)])[0]
 
 
 # What has been compiled for a model goes when the model goes.

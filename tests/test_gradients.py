@@ -1,9 +1,18 @@
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
-from cnnlib.gradients import compiled, gradient, weight_gradients
+from cnnlib.gradients import (
+    compiled,
+    gradient,
+    input_gradient,
+    slope,
+    weight_gradients,
+)
 
 rng = np.random.default_rng(0)
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -173,3 +182,77 @@ def test_a_compiled_function_gives_the_same_and_is_read_once_per_shape():
 
 def map_tensors(*arrays):
     return keras.tree.map_structure(ops.convert_to_tensor, arrays)
+
+
+def squares(output, factor):
+    return factor * ops.sum(output**2, axis=1)
+
+
+def test_the_gradient_by_the_input_is_each_examples_own():
+    model, dense = linear()
+    x, factor = numbers(5, 4), np.float32([1, 2, 0, -1, 3])
+    found, output = input_gradient(model, squares)(x, factor)
+    kernel = np.asarray(dense.kernel)
+    np.testing.assert_allclose(output, x @ kernel, atol=1e-5)
+    expected = 2 * factor[:, None] * (x @ kernel) @ kernel.T
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert isinstance(found, np.ndarray)
+    assert isinstance(output, np.ndarray)
+    assert found.dtype == "float32"
+
+
+def test_the_gradient_by_the_input_is_taken_at_inference():
+    model = keras.Sequential([keras.Input((4,)), layers.Dropout(0.9, seed=1)])
+    x, one = numbers(5, 4), np.ones(5, "float32")
+    found, output = input_gradient(model, squares)(x, one)
+    np.testing.assert_array_equal(output, x)
+    np.testing.assert_allclose(found, 2 * x, rtol=1e-6)
+
+
+def test_what_is_compiled_is_kept_for_its_model_and_loss():
+    def cubes(output):
+        return ops.sum(output**3, axis=1)
+
+    (one, dense), (other, _) = linear(), linear()
+    kept = input_gradient(one, squares)
+    assert input_gradient(one, squares) is kept
+    assert input_gradient(other, squares) is not kept
+    assert input_gradient(one, cubes) is not kept
+    x, factor = numbers(3, 4), np.ones(3, "float32")
+    before = kept(x, factor)[0]
+    dense.set_weights([2 * weight for weight in dense.get_weights()])
+    np.testing.assert_allclose(kept(x, factor)[0], 4 * before, rtol=1e-4, atol=1e-6)
+    for n in (1, 7):  # batches of any size
+        assert kept(numbers(n, 4), np.ones(n, "float32"))[0].shape == (n, 4)
+
+
+def test_what_is_compiled_goes_when_its_model_goes():
+    model, _ = linear()
+    input_gradient(model, squares)(numbers(2, 4), np.ones(2, "float32"))
+    gone = weakref.ref(model)
+    del model, _
+    gc.collect()
+    assert gone() is None
+
+
+def test_an_input_without_influence_has_gradient_zero():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    zero = input_gradient(model, lambda output: ops.ones((2,)))(numbers(2, 4))[0]
+    np.testing.assert_array_equal(zero, np.zeros((2, 4)))
+
+
+def test_the_compiled_gradient_names_another_backend(monkeypatch):
+    model, _ = linear()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
+    with pytest.raises(NotImplementedError, match=r"TensorFlow or JAX.*'openvino'"):
+        input_gradient(model, squares)
+
+
+def test_a_slope_is_a_tensor_from_an_array_or_a_tensor():
+    x = numbers(2, 3)
+    for given in (x, ops.convert_to_tensor(x)):
+        found = slope(lambda x: ops.sum(x**3), given)
+        assert ops.is_tensor(found)
+        np.testing.assert_allclose(ops.convert_to_numpy(found), 3 * x**2, rtol=1e-5)
+    with pytest.raises(ValueError, match="one number"):
+        slope(lambda x: x, x)

@@ -70,12 +70,14 @@ def inputs(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
             f"{who} takes a batch of shape (n, {sides}), n at least 1; given {x.shape}"
         )
     try:
-        np.broadcast_shapes(x.shape[1:], box.low.shape, box.high.shape)
+        fits = np.broadcast_shapes(x.shape[1:], box.low.shape, box.high.shape)
     except ValueError:
+        fits = None
+    if fits != x.shape[1:]:
         raise ValueError(
             f"{who} takes bounds that fit an input of shape {x.shape[1:]}; given "
             f"shapes {box.low.shape} and {box.high.shape}"
-        ) from None
+        )
     x = x.astype("float32", copy=False)
     if not ((x >= box.low) & (x <= box.high)).all():
         raise ValueError(

@@ -96,9 +96,7 @@ class CPPN:
         )
         radius = np.sqrt(rows**2 + columns**2)
         inputs = np.stack([columns, rows, radius, np.ones_like(rows)]).reshape(4, -1)
-        values = np.broadcast_to(
-            inputs.astype("float32"), (len(genomes), *inputs.shape)
-        )
+        values = np.repeat(inputs[None].astype("float32"), len(genomes), axis=0)
         layers, start = self._layers(shape), 0
         for i, (out, into) in enumerate(layers):
             weights = genomes[:, start : start + out * into].reshape(-1, out, into)
@@ -255,10 +253,14 @@ def evolve(
 def _log_odds(logits) -> np.ndarray:
     """Log p / (1 − p) of each class, (n, classes), float64."""
     logits = keras.ops.convert_to_numpy(logits).astype("float64")
-    top = logits.max(axis=1, keepdims=True)
-    powers = np.exp(logits - top)
+    logits -= logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits)
     rest = powers.sum(axis=1, keepdims=True) - powers
-    return logits - top - np.log(np.maximum(rest, 1e-300))
+    # The best class's rest would be lost in the difference of a sum and its largest.
+    rows, best = np.arange(len(logits)), logits.argmax(axis=1)
+    powers[rows, best] = 0
+    rest[rows, best] = powers.sum(axis=1)
+    return logits - np.log(np.maximum(rest, 1e-300))
 
 
 def _cross(mothers, fathers, rng):

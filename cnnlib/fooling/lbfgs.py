@@ -26,7 +26,7 @@ def lbfgs(
     targets: int | Sequence[int],
     *,
     searches: int = 6,
-    rounds: int = 30,
+    rounds: int = 20,
     lead: float = 0.01,
     bounds=(0.0, 1.0),
     batch_size: int = 256,
@@ -127,7 +127,7 @@ class _Task:
         self.here = self.origin.copy()
         self.best, self.least = x.copy(), np.full(n, np.inf)
         self.weight = np.full(n, FIRST_WEIGHT)
-        self.reached = np.zeros(n, bool)  # the target, at this weight
+        self.reached = np.zeros(n, bool)  # the target, by the minimum at this weight
         # The largest weight that reached the target, and the smallest that did not.
         self.enough, self.too_much = np.zeros(n), np.full(n, np.inf)
 
@@ -145,10 +145,12 @@ class _Task:
         known = np.isfinite(self.least)
         best = (self.best.reshape(len(known), -1) - self.low) / self.range
         self.here[known] = best[known]
-        self.reached[:] = False
 
     def evaluate(self, points):
-        """Each point's objective and gradient; keeps what reaches the target."""
+        """Each point's objective, gradient, and whether it reaches the target.
+
+        The nearest of those that do are kept.
+        """
         images = (self.low + points * self.range).reshape(self.shape)
         images = self.box.clip(images.astype("float32"))
         slopes, logits = self.gradient(images, self.targets)
@@ -161,12 +163,11 @@ class _Task:
         squares = _dot(step, step)
         logits[rows, self.targets] = -np.inf
         reached = own - logits.max(axis=1) >= self.lead
-        self.reached |= reached
         better = reached & (squares < self.least)
         self.best[better], self.least[better] = images[better], squares[better]
         slopes = slopes.reshape(points.shape) * self.range
         weight = self.weight.astype("float32")[:, None]
-        return loss + self.weight * squares, slopes + 2 * weight * step
+        return loss + self.weight * squares, slopes + 2 * weight * step, reached
 
     def minimize(self, rounds):
         """L-BFGS on the box, for the weight of the moment.
@@ -176,14 +177,14 @@ class _Task:
         Newton method, doi:10.1137/0320018).
         """
         n, d = self.here.shape
-        value, slope = self.evaluate(self.here)
+        value, slope, self.reached = self.evaluate(self.here)
         history = _History(n, d)
         direction, length = self.newton(history, slope), _first_length(slope)
         moving = np.ones(n, bool)
         for _ in range(rounds):
             step = (self.here + length[:, None] * direction).clip(0, 1) - self.here
             promised = _dot(slope, step)
-            tried, its_slope = self.evaluate(self.here + step)
+            tried, its_slope, reached = self.evaluate(self.here + step)
             taken = moving & (tried <= value + ARMIJO * promised) & (promised < 0)
             history.add(taken, step, its_slope - slope)
             small = value - tried < 1e-7 * np.maximum(np.abs(value), 1)
@@ -197,6 +198,7 @@ class _Task:
             length[taken] = 1
             moving &= ~(taken & small) & (length > 1e-6)
             value[taken], slope[taken] = tried[taken], its_slope[taken]
+            self.reached[taken] = reached[taken]
             if not moving.any():
                 break
             direction[taken] = self.newton(history, slope)[taken]
@@ -213,9 +215,7 @@ class _History:
     def __init__(self, n, d):
         self.steps = np.zeros((n, MEMORY, d), "float32")
         self.changes = np.zeros((n, MEMORY, d), "float32")
-        self.inverse = np.zeros(
-            (n, MEMORY)
-        )  # 1 / (step · change), 0 where there is none
+        self.inverse = np.zeros((n, MEMORY))  # of step · change; 0 is no pair
         self.scale = np.ones(n)
         self.count = np.zeros(n, int)
 

@@ -11,9 +11,9 @@ import numpy as np
 from cnnlib.fooling import checks
 from cnnlib.fooling.gradient_attacks import fgsm, margin, parts, pgd
 
-# From this lead on, 1 − p is below half a unit in the last place of float32: the
-# softmax is exactly 1 and cross-entropy has nothing left to say.
-SATURATED = 25 * np.log(2)
+# From this lead on, 1 + exp(−lead) is 1 in float32: the softmax is exactly 1, and
+# cross-entropy has nothing left to say.
+SATURATED = 24 * np.log(2)
 TOLERATED = 0.05  # the part of saturated images, and of images only the margin fools
 
 

@@ -1,0 +1,135 @@
+import warnings
+
+import foolable as nets
+import keras
+import numpy as np
+import pytest
+
+from cnnlib.fooling import MaskedGradients, fgsm, pgd, robustness
+
+SIZES = (0.05, 0.15)
+
+
+@pytest.fixture(scope="module")
+def some(digits):
+    _, _, x, y = digits
+    return x[:150], y[:150]
+
+
+def loud(model, factor):
+    return keras.Sequential([model, keras.layers.Rescaling(float(factor))])
+
+
+def test_the_table_holds_what_each_attack_leaves(trained, some):
+    x, y = some
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = robustness(trained, x, y, epsilons=SIZES)
+    assert not table.masked
+    assert table.clean == np.mean(nets.predicted(trained, x) == y)
+    expected = []
+    for name, attack in (("FGSM", fgsm), ("PGD-20", pgd)):
+        for size in SIZES:
+            found = [
+                nets.predicted(trained, attack(trained, x, y, size, loss=loss)) == y
+                for loss in ("cross-entropy", "margin")
+            ]
+            expected.append((name, size, *np.mean(found, axis=1)))
+    assert [row[:2] for row in table.rows] == [row[:2] for row in expected]
+    np.testing.assert_allclose(
+        [row[2:] for row in table.rows], [row[2:] for row in expected], atol=0.007
+    )
+
+
+def test_loud_logits_change_no_figure_of_the_margin_check_and_are_warned_of(
+    trained, some
+):
+    x, y = some
+    plain = robustness(trained, x, y, epsilons=SIZES)
+    with pytest.warns(MaskedGradients, match="saturated logits.*believe the margin"):
+        table = robustness(loud(trained, 60), x, y, epsilons=SIZES)
+    assert table.masked
+    assert table.saturated > 0.8
+    for row, before in zip(table.rows, plain.rows, strict=True):
+        assert abs(row.margin_accuracy - before.margin_accuracy) <= 0.01
+    # What the check is for: cross-entropy sees a robust network.
+    assert table.rows[-1].accuracy > plain.rows[-1].accuracy + 0.2
+    assert "masked" in str(table)
+    assert "masked" not in str(plain)
+
+
+def one_pixel(lead):
+    """The right label, 0, leads by ``lead`` · the first pixel."""
+    weights = np.zeros((4, 2))
+    weights[0, 0] = lead
+    return nets.straight(weights)
+
+
+@pytest.mark.parametrize(("lead", "part"), [(16.5, 0), (16.8, 1)])
+def test_logits_are_saturated_where_float32_knows_no_doubt(lead, part):
+    assert (1 + np.exp(np.float32(-lead)) == 1) == bool(part)
+    x = np.ones((20, 2, 2, 1), "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MaskedGradients)
+        table = robustness(one_pixel(lead), x, np.zeros(20, int), epsilons=[0])
+    assert table.saturated == part
+    assert table.masked == bool(part)
+
+
+def test_what_only_the_margin_fools_is_a_mask_too():
+    """An attack that is blind under cross-entropy, on logits that are not large."""
+
+    def blind(model, x, y, epsilon, *, loss, bounds):
+        return x if loss == "cross-entropy" else np.zeros_like(x)
+
+    model = one_pixel(1.0)
+    model.layers[-1].set_weights(
+        [np.array(model.layers[-1].kernel), np.array([0.0, 0.5])]
+    )
+    x = np.ones((20, 2, 2, 1), "float32")
+    with pytest.warns(MaskedGradients, match="up to 100% are fooled by the margin"):
+        table = robustness(model, x, np.zeros(20, int), {"blind": blind}, [0.1])
+    assert table.saturated == 0
+    assert table.rows == (("blind", 0.1, 1.0, 0.0),)
+
+
+def test_attacks_are_called_with_epsilon_loss_and_bounds():
+    calls = []
+
+    def attack(model, x, y, epsilon, **settings):
+        calls.append((epsilon, settings))
+        return x
+
+    x, y = nets.some(0)
+    told = []
+    robustness(
+        *(nets.bent(), x, y, {"a": attack}, [0.1, 0.2]),
+        bounds=(-1, 2),
+        progress=lambda *done: told.append(done),
+    )
+    losses = ("cross-entropy", "margin")
+    assert calls == [
+        (size, {"loss": loss, "bounds": (-1, 2)})
+        for size in (0.1, 0.2)
+        for loss in losses
+    ]
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_the_table_prints_in_columns():
+    x, y = nets.some(0)
+    model = nets.bent()
+    y = nets.predicted(model, x)
+    y[0] = (y[0] + 1) % 4
+    lines = str(robustness(model, x, y, {"nothing": lambda m, x, *a, **k: x}, [0.25]))
+    assert lines.splitlines() == [
+        "attack   epsilon  accuracy  margin check",
+        "none           0     80.0%         80.0%",
+        "nothing     0.25     80.0%         80.0%",
+    ]
+
+
+@pytest.mark.parametrize("empty", [{"attacks": {}}, {"epsilons": []}])
+def test_a_table_without_rows_is_refused(empty):
+    with pytest.raises(ValueError, match="at least one attack and one epsilon"):
+        robustness(nets.bent(), *nets.some(0), **empty)
