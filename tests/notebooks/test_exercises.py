@@ -57,6 +57,12 @@ def test_numbers_of_any_container_are_compared(kind):
         alike(kind([1.0, 3.0]), np.array([1, 2]), "it")
 
 
+def test_small_differences_are_those_of_single_precision():
+    alike([100.0005, 0], [100, 0], "it")
+    with pytest.raises(Wrong, match=r"^it is off by up to 0\.002$"):
+        alike([100.002, 0], [100, 0], "it")
+
+
 def test_whole_numbers_do_not_wrap_round():
     with pytest.raises(Wrong, match=r"off by up to 1$"):
         alike(np.array([0], np.uint8), np.array([1], np.uint8), "it")

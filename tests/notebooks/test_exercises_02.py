@@ -223,6 +223,7 @@ def found(change_kernel=lambda k: k, change_bias=lambda b: b):
         (found(lambda k: k[::-1, ::-1].swapaxes(0, 1)), "turned round, with rows"),
         (found(lambda k: k[..., 0, 0]), r"has shape \(3, 3\); \(3, 3, 1, 1\) is"),
         (found(lambda k: 0.9 * k), "kernel .* is near, but"),
+        (found(lambda k: 0.6 * k), "kernel .* is off by up to"),
         (found(lambda k: 0 * k), "kernel .* is off by up to"),
         (found(lambda k: k + np.nan), "kernel .* not a number"),
         (found(change_bias=lambda b: 0 * b), "bias .* is 0"),

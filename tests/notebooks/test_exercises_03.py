@@ -170,6 +170,12 @@ def test_the_expected_step_is_the_smallest_shift_that_a_net_ignores(name):
     assert step_by_trying(net) == np.prod(strides(net))
 
 
+def of_unmoved_images(net, images, step):
+    """Right, but only where nothing has to be done."""
+    unmoved = images[:, 27:33, 27:33].all()
+    return over(all_shifts)(net, images if unmoved else 2 * images, step)
+
+
 def of_the_mean_image(net, images, step):
     return net(np.mean([moved(images, *s) for s in all_shifts(step)], axis=0))
 
@@ -191,6 +197,7 @@ def of_the_mean_image(net, images, step):
             lambda net, images, n: n**2 * over(all_shifts)(net, images, n),
             "adds the outputs up",
         ),
+        (of_unmoved_images, r"step 4, on images moved by \(1, 0\), is off by up to"),
         (of_the_mean_image, "mean image; it is not linear"),
         (over(lambda n: all_shifts(4)), "step 3 counts a shift by"),
         (lambda *given: over(all_shifts)(*given).mean(0), r"has shape \(3,\); \(3, 3"),
