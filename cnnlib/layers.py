@@ -370,6 +370,9 @@ class RepeatedUnit(keras.layers.Layer):
         if len(unit.variables) != len(unit.weights):
             raise ValueError("RepeatedUnit takes a unit without dropout or the like")
         self.count = count
+        # Told to compile as it likes, Keras must not try XLA here: that cannot
+        # differentiate TensorFlow's scan, whose length it does not know.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
         self._unit = lambda: unit  # a layer of its own, not one whose weights count
 
     def unit(self) -> keras.Model:

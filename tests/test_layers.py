@@ -215,6 +215,7 @@ def test_repeated_unit_is_its_unit_many_times():
             )
     assert (np.asarray(layer.weights[-2])[2] != start[-2][2]).all()
     assert layer.compute_output_shape(x.shape) == x.shape
+    assert layer.supports_jit == (keras.backend.backend() != "tensorflow")
 
 
 def test_a_frozen_repeated_unit_keeps_its_statistics_as_keras_does():
