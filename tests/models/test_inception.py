@@ -42,8 +42,24 @@ def test_logits_are_those_of_keras(
     assert_same_logits, kind, build, counts, side, images
 ):
     model = assert_same_logits(kind, build, side, images)
-    assert count(model) == counts
-    assert all(f"{n:,}" in build.__doc__ for n in counts)
+    if side == 299:
+        assert count(model) == counts
+        assert all(f"{n:,}" in build.__doc__ for n in counts)
+        is_v3 = build is models.inception_v3
+        check_stages(model, V3 if is_v3 else RESNET, scale=False)
+        rates = [x.rate for x in model.layers if isinstance(x, layers.Dropout)]
+        assert rates == ([] if is_v3 else [0.2])
+
+
+def check_stages(model, stages, scale):
+    """Sides and maps after each stage; and all normalizations."""
+    for stage, (side, maps) in stages.items():
+        inside = [x for x in model.layers if f"{x.name}_".startswith(f"{stage}_")]
+        assert inside[-1].output.shape[1:] == (side, side, maps), stage
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            assert (layer.epsilon, layer.momentum) == (1e-3, 0.99)
+            assert layer.scale == scale
 
 
 # Figure 3 to 9 of 1602.07261, sides at 299².
@@ -86,46 +102,20 @@ RESNET = {
 
 
 @pytest.mark.parametrize(
-    ("build", "stages", "scale"),
+    ("build", "side", "options"),
     [
-        (models.inception_v3, V3, False),
-        (models.inception_v4, V4, True),
-        (models.inception_resnet_v2, RESNET, False),
+        (models.googlenet, 16, {}),
+        (models.inception_v4, 75, {}),
+        (models.inception_resnet_v2, 75, {"units": (1, 1, 1)}),
+        (models.xception, 7, {}),
     ],
 )
-def test_stages_have_the_papers_sides_and_maps(build, stages, scale):
-    model = build(classes=2)
-    for stage, (side, maps) in stages.items():
-        inside = [x for x in model.layers if f"{x.name}_".startswith(f"{stage}_")]
-        assert inside[-1].output.shape[1:] == (side, side, maps), stage
-    if not scale or build is models.inception_v4:
-        for layer in model.layers:
-            if isinstance(layer, layers.BatchNormalization):
-                assert (layer.epsilon, layer.momentum) == (1e-3, 0.99)
-                assert layer.scale == scale
-    dropout = [x.rate for x in model.layers if isinstance(x, layers.Dropout)]
-    assert dropout == ([] if build is models.inception_v3 else [0.2])
-    keras.backend.clear_session()
-
-
-def test_inception_v4_has_exactly_its_parameters():
-    assert count(models.inception_v4()) == (42_679_816, 42_742_984)
-    keras.backend.clear_session()
-
-
-@pytest.mark.parametrize(
-    ("build", "side"),
-    [
-        (models.googlenet, 16),
-        (models.inception_v4, 75),
-        (models.inception_resnet_v2, 75),
-        (models.xception, 7),
-    ],
-)
-def test_the_head_is_a_mean_then_dropout_then_logits(build, side):
-    *_, pool, dropout, logits = build(input_shape=(side, side, 3), classes=2).layers
+def test_the_head_is_a_mean_then_dropout_then_logits(build, side, options):
+    model = build(input_shape=(side, side, 3), classes=2, dropout=0.3, **options)
+    *_, pool, dropout, logits = model.layers
     assert isinstance(pool, layers.GlobalAveragePooling2D)
     assert isinstance(dropout, layers.Dropout)
+    assert dropout.rate == pytest.approx(0.3)
     assert dropout.input is pool.output
     assert logits.input is dropout.output
     keras.backend.clear_session()
@@ -144,8 +134,11 @@ def kernels(model, name):
     return found
 
 
-def test_modules_of_inception_v4_are_those_of_its_figures():
-    model = models.inception_v4(input_shape=(75, 75, 3), classes=2)
+def test_inception_v4_is_that_of_its_figures():
+    model = models.inception_v4()
+    assert count(model) == (42_679_816, 42_742_984)
+    check_stages(model, V4, scale=True)
+    assert model.get_layer("dropout").rate == pytest.approx(0.2)
     assert kernels(model, "mixed3a") == {"b": ["3x3v2:96"]}
     assert kernels(model, "mixed4a") == {
         "a": ["1x11:64", "3x3v1:96"],
@@ -192,9 +185,6 @@ def test_modules_of_inception_v4_are_those_of_its_figures():
             for x in ("5b 5c 5d 5e 6b 6c 6d 6e 6f 6g 6h 7b 7c 7d").split()
         },
     }
-    assert models.inception_v4(
-        input_shape=(75, 75, 3), classes=2, dropout=0.4
-    ).get_layer("dropout").rate == pytest.approx(0.4)
     keras.backend.clear_session()
 
 
@@ -274,12 +264,9 @@ def test_units_of_inception_resnet_are_an_option():
     block8 = convs(
         *((1, 1, 2080, 192), (1, 1, 2080, 192), (1, 3, 192, 224), (3, 1, 224, 256))
     ) + 2080 * (448 + 1)
-    model = models.inception_resnet_v2(
-        input_shape=(75, 75, 3), units=(5, 10, 5), dropout=0.3
-    )
-    removed = 5 * block35 + 10 * block17 + 5 * block8
+    model = models.inception_resnet_v2(input_shape=(75, 75, 3), units=(1, 1, 1))
+    removed = 9 * block35 + 19 * block17 + 9 * block8
     assert model.count_params() == 55_873_736 - removed
-    assert model.get_layer("dropout").rate == pytest.approx(0.3)
     keras.backend.clear_session()
 
 

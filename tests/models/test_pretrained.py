@@ -1,5 +1,6 @@
 """Published weights: copied layer by layer, preprocessing, class names, no network."""
 
+import inspect
 import json
 
 import keras
@@ -206,12 +207,24 @@ def test_weights_that_do_not_fit_are_refused_before_any_download(
         (models.inception_v3, {"input_shape": (75, 75, 3)}),
         (models.inception_resnet_v2, {"input_shape": (75, 75, 3), "units": (1, 1, 1)}),
         (models.xception, {"input_shape": (7, 7, 3)}),
+        (models.resnet50, {"input_shape": (64, 64, 3)}),
+        (models.resnet50_v2, {"input_shape": (64, 64, 3)}),
+        (models.densenet121, {"input_shape": (64, 64, 3)}),
     ],
 )
 def test_builders_pass_their_weights_on(no_network, build, options):
     with pytest.raises(ValueError, match="3 channels and 1000 classes"):
         build(classes=2, weights="imagenet", **options)
-    assert build.__name__ in pretrained.TWINS
+    keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("name", pretrained.TWINS)
+def test_each_builder_with_a_twin_has_an_option_for_weights(name):
+    option = inspect.signature(getattr(models, name)).parameters["weights"]
+    assert option.default is None
+    assert 'weights="imagenet"' in getattr(models, name).__doc__ or (
+        'weights: None, or "imagenet"' in getattr(models, name).__doc__
+    )
 
 
 def test_every_name_is_a_network_of_keras_and_has_its_preprocessing():
