@@ -97,11 +97,11 @@ def _draw(shape, cell: float, rng) -> tuple[np.ndarray, np.ndarray]:
     grey = 0.66 + 0.05 * rng.normal(size=len(nodes))[own]
     grey += 0.03 * _field(rng, shape, 1.2) + 0.03 * _field(rng, shape, 3)
     grey -= _organelles(rng, nodes, cell, rows, columns, inside - half)
-    depth = np.clip(0.33 + 0.1 * _field(rng, shape, cell / 3), 0.1, 0.5)
+    depth = np.clip(0.36 + 0.09 * _field(rng, shape, cell / 3), 0.15, 0.55)
     grey -= depth / (1 + np.exp((inside - half) / 0.5))
     light = 0.05 * _field(rng, shape, 2 * cell)
     image = ndimage.gaussian_filter(grey, 0.8) + light
-    image += 0.07 * rng.normal(size=shape)
+    image += 0.055 * rng.normal(size=shape)
     return np.rint(255 * image.clip(0, 1)).astype("uint8"), instances
 
 
