@@ -12,6 +12,7 @@ from cnnlib.datasets.downloaded import load as _load_downloaded
 from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
 from cnnlib.datasets.folder import image_folder
 from cnnlib.datasets.membranes import Membranes, membranes
+from cnnlib.datasets.sequences import cylinder_bell_funnel, gunpoint, moving_digits
 from cnnlib.datasets.types import Dataset
 
 NAMES = (*DIGITS, *SETS)
@@ -22,10 +23,13 @@ __all__ = [
     "ChecksumError",
     "Dataset",
     "Membranes",
+    "cylinder_bell_funnel",
     "data_folder",
+    "gunpoint",
     "image_folder",
     "load",
     "membranes",
+    "moving_digits",
     "photograph",
 ]
 
