@@ -148,8 +148,8 @@ def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
             shift[after[other]] = values.pop("bias")
         if isinstance(layer, layers.BatchNormalization):
             values["moving_mean"] = values["moving_mean"] - shift.get(other, 0)
-            values["moving_variance"] = (
-                values["moving_variance"] + other.epsilon - layer.epsilon
+            values["moving_variance"] = values["moving_variance"] + (
+                other.epsilon - layer.epsilon
             )
         _assign(layer, other, values)
 
