@@ -4,6 +4,10 @@ import pytest
 from scipy import signal
 
 from cnnlib.layers import (
+    ColumnChoice,
+    CropLike,
+    FractalJoin,
+    GatedSum,
     LocalResponseNormalization,
     PaddedIdentity,
     RadialBasis,
@@ -271,3 +275,37 @@ def test_repeated_unit_refuses_what_cannot_be_repeated():
     random = keras.Model(image, keras.layers.Dropout(0.5)(image))
     with pytest.raises(ValueError, match="without dropout"):
         RepeatedUnit(random, 2)
+
+
+def test_a_gate_lets_through_and_carries_the_rest():
+    h, x = numbers(3, 4), numbers(3, 4)
+    gate = np.float32([[0, 1, 0.25, 0.5]]).repeat(3, axis=0)
+    layer = GatedSum()
+    expected = gate * h + (1 - gate) * x
+    np.testing.assert_allclose(np.asarray(layer([h, gate, x])), expected, atol=1e-6)
+    np.testing.assert_allclose(expected[:, 0], x[:, 0])  # closed: the input
+    assert layer.compute_output_shape([(3, 4)] * 3) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("offset", "top", "left"), [(None, 2, 1), (1, 1, 1), (0, 0, 0)]
+)
+def test_a_crop_is_as_large_as_its_second_image(offset, top, left):
+    x, like = numbers(2, 9, 7, 3), numbers(2, 4, 5, 8)
+    layer = CropLike(offset)
+    expected = x[:, top : top + 4, left : left + 5]
+    np.testing.assert_array_equal(np.asarray(layer([x, like])), expected)
+    assert layer.compute_output_shape([x.shape, like.shape]) == (2, 4, 5, 3)
+    unknown = [(None, None, None, 3), (None, None, 6, 8)]
+    assert layer.compute_output_shape(unknown) == (None, None, 6, 3)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [CropLike(5), CropLike(), ColumnChoice(4, 0.25, seed=3), FractalJoin(0.4, seed=2)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_what_a_layer_was_made_with_comes_back(layer):
+    again = type(layer).from_config(layer.get_config())
+    for name in ("offset", "columns", "ratio", "rate", "seed"):
+        assert getattr(again, name, None) == getattr(layer, name, None)

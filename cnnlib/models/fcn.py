@@ -42,10 +42,16 @@ def _fcn(stride: int, input_shape, classes: int, learn_upsampling: bool):
     image = keras.Input(tuple(input_shape), name="image")
     # The authors pad the first convolution by 100; one of these is the VGG's own.
     x = layers.ZeroPadding2D(99, name="conv1_pad")(image)
-    pools = vgg_stages(x, 16, pool_padding="same")
+    pools = vgg_stages(x, 16, pool_padding="same", initializer="he_normal")
     x = pools[-1]
     for i, size in ((6, 7), (7, 1)):
-        x = layers.Conv2D(UNITS, size, activation="relu", name=f"fc{i}")(x)
+        x = layers.Conv2D(
+            UNITS,
+            size,
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"fc{i}",
+        )(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
     x = layers.Conv2D(classes, 1, name="score")(x)
     for stage, offset in SKIPS[stride].items():
@@ -75,9 +81,10 @@ def fcn32s(
     Input: float, (n, height, width, channels) of any size; the authors subtract the
     mean colour from 0 to 255. Output: logits, (n, height, width, classes).
 
-    Where it is not theirs: the scores' weights start from ``glorot_uniform``, not from
-    zero, so that a network without ImageNet's weights learns too. Poolings round up,
-    as Caffe's do. Weights of ``vgg16`` go over by ``convolutionalize``.
+    Where it is not theirs: they start from ImageNet's weights (``convolutionalize``
+    copies those of a ``vgg16``) and the scores from zero; here, that a network without
+    such weights learns too, convolutions start from ``he_normal`` and the scores from
+    ``glorot_uniform``. Poolings round up, as Caffe's do.
 
     Args:
         input_shape: height, width, channels; None as a side stands for any.

@@ -13,7 +13,13 @@ WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
-def vgg_stages(x, depth: int, *, pool_padding: str = "valid") -> list:
+def vgg_stages(
+    x,
+    depth: int,
+    *,
+    pool_padding: str = "valid",
+    initializer: str = "glorot_uniform",
+) -> list:
     """The five convolutional stages of ``depth`` 16 or 19, each after its pooling.
 
     Layers are called ``conv1_1``, ``conv1_2``, ``conv1_pool``, ``conv2_1`` and so on.
@@ -28,7 +34,12 @@ def vgg_stages(x, depth: int, *, pool_padding: str = "valid") -> list:
     ):
         for i in range(1, convs + 1):
             x = layers.Conv2D(
-                filters, 3, padding="same", activation="relu", name=f"conv{stage}_{i}"
+                filters,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer=initializer,
+                name=f"conv{stage}_{i}",
             )(x)
         x = layers.MaxPooling2D(2, padding=pool_padding, name=f"conv{stage}_pool")(x)
         outputs.append(x)

@@ -20,6 +20,7 @@ SMALL = {
     "inception_v3": (75, 75, 3),
     "inception_v4": (107, 107, 3),
     "inception_resnet_v2": (75, 75, 3),
+    "unet": (188, 188, 1),
 }
 CLASSES = 3
 TENSORFLOW = keras.backend.backend() == "tensorflow"
