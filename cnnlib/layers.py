@@ -561,3 +561,51 @@ class Bilinear(keras.initializers.Initializer):
     def get_config(self):
         """Nothing to remember."""
         return {}
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class GaussianUnits(keras.layers.Layer):
+    """Units that answer near their own centre only: exp(−β · ‖x − μ‖²).
+
+    The hidden layer of a radial basis function network (Broomhead and Lowe 1988).
+
+    Shapes: (n, features) to (n, units), float, 0 to 1. Weights: ``centres`` (units,
+    features) and ``precision`` (units,), whose squares are the β.
+
+    Args:
+        units: number of units.
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        """Make centres within 0 and 1, each answering to an image or so away."""
+        features = input_shape[-1]
+        self.centres = self.add_weight(
+            shape=(self.units, features),
+            initializer=keras.initializers.RandomUniform(0.0, 1.0),
+            name="centres",
+        )
+        # Points of a unit cube are about √(features / 6) from each other.
+        self.precision = self.add_weight(
+            shape=(self.units,),
+            initializer=keras.initializers.Constant((6 / features) ** 0.5),
+            name="precision",
+        )
+
+    def call(self, inputs):
+        """What each unit answers."""
+        squares = ops.sum(inputs**2, axis=-1, keepdims=True)
+        products = inputs @ ops.transpose(self.centres)
+        distances = squares - 2 * products + ops.sum(self.centres**2, axis=-1)
+        return ops.exp(-(self.precision**2) * ops.relu(distances))
+
+    def compute_output_shape(self, input_shape):
+        """(n, units)."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "units": self.units}

@@ -38,6 +38,7 @@ from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
 from cnnlib.models.pretrained import decode, preprocess
+from cnnlib.models.rbf import rbf_network
 from cnnlib.models.resnet import (
     cifar_plain,
     cifar_resnet,
@@ -113,6 +114,7 @@ __all__ = [
     "plain20",
     "plain56",
     "preprocess",
+    "rbf_network",
     "resnet18",
     "resnet20",
     "resnet32",
