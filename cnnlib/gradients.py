@@ -83,14 +83,23 @@ def _compile(model: weakref.ref, loss: Callable) -> Callable:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True)
-        def run(x, *others):
+        traced = {}
+
+        def step(x, *others):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(x)
                 output = model()(x, training=False)
                 total = ops.sum(loss(output, *others))
             none = tf.UnconnectedGradients.ZERO
             return tape.gradient(total, x, unconnected_gradients=none), output
+
+        # Traced for any number of examples, or each would be traced anew.
+        def run(*arrays):
+            specs = tuple(tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in arrays)
+            if specs not in traced:
+                function = tf.function(step, autograph=False)
+                traced[specs] = function.get_concrete_function(*specs)
+            return traced[specs](*arrays)
 
     elif backend == "jax":
         import jax
