@@ -11,7 +11,7 @@ override CNNLIB_DATA := $(shell CDPATH= cd "$(CNNLIB_DATA)" 2>/dev/null && pwd |
 export CNNLIB_DATA
 endif
 
-.PHONY: help talk test test-jax lab notebooks slides record clean python env env-jax
+.PHONY: help talk test test-jax bench lab notebooks slides record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ test: env ## check style, library, builder and every stored output
 
 test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installed
 	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest tests --ignore=tests/tools --ignore=tests/notebooks
+
+bench: env ## measure builders, augmentation and attacks beside their peers
+	@for topic in models resnet1001 augment fooling; do $(PY) benchmarks/$$topic.py || exit 1; done
 
 lab: env ## open JupyterLab on the first notebook (PORT=8889 for another port)
 	@$(PY) -m tools lab --port $(PORT)
