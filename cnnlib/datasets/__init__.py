@@ -9,9 +9,9 @@ import difflib
 
 from cnnlib.datasets.downloaded import SETS, ChecksumError, data_folder
 from cnnlib.datasets.downloaded import load as _load_downloaded
+from cnnlib.datasets.drawn import Membranes, membranes
 from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
 from cnnlib.datasets.folder import image_folder
-from cnnlib.datasets.membranes import Membranes, membranes
 from cnnlib.datasets.sequences import cylinder_bell_funnel, gunpoint, moving_digits
 from cnnlib.datasets.types import Dataset
 
