@@ -114,6 +114,30 @@ def test_dropout_and_batch_statistics_work_in_it():
     assert np.abs(np.array(model.layers[1].moving_mean)).max() > 0
 
 
+def test_both_terms_see_the_model_as_in_training():
+    """Each moves the batch statistics by half: by the images, then by their attacks."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.BatchNormalization(momentum=0.5),
+            layers.Flatten(),
+            layers.Dense(4),
+        ]
+    )
+    x, y = nets.some(0)
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    twin(x, training=True)
+    attacked = fgsm(twin, x, y, 0.3)
+    trainer = AdversarialTraining(model, 0.3)
+    trainer.compile(keras.optimizers.SGD(0.0), CE)
+    trainer.fit(x, y, batch_size=5, verbose=0)
+    expected = x.mean() / 4 + attacked.mean() / 2
+    assert abs(attacked.mean() - x.mean()) > 1e-3
+    mean = np.array(model.layers[0].moving_mean)
+    np.testing.assert_allclose(mean, [expected], rtol=1e-4)
+
+
 def test_one_hot_labels_and_sample_weights_are_the_losses_business():
     x, y = nets.some(0)
     weights = []

@@ -6,7 +6,7 @@ from scipy import optimize
 
 from cnnlib.fooling import checks, distortion, lbfgs
 from cnnlib.fooling.gradient_attacks import cross_entropy
-from cnnlib.fooling.lbfgs import _Task
+from cnnlib.fooling.lbfgs import MEMORY, _History, _Task
 from cnnlib.gradients import input_gradient
 
 
@@ -77,6 +77,34 @@ def test_every_digit_becomes_every_other(trained, digits):
     assert found.min() >= 0
     assert found.max() <= 1
     assert distortion(x, found).mean() < 0.15
+
+
+def test_the_two_loops_are_the_bfgs_formula_of_each_images_own_steps():
+    n, d = 3, 6
+    rng = np.random.default_rng(0)
+    history = _History(n, d)
+    pairs = [[] for _ in range(n)]
+    for _ in range(2 * MEMORY):
+        taken = rng.random(n) < 0.7
+        steps = rng.normal(size=(n, d)).astype("float32")
+        changes = (steps * rng.uniform(0.5, 2, d) + 0.1).astype("float32")
+        changes[0] *= rng.choice([1, -1])  # a slope that falls is not remembered
+        history.add(taken, steps, changes)
+        for i in np.flatnonzero(taken):
+            if steps[i] @ changes[i] > 0:
+                pairs[i].append((steps[i], changes[i]))
+    assert min(map(len, pairs)) < MEMORY < max(map(len, pairs))
+    free = rng.random((n, d)) < 0.7
+    vectors = rng.normal(size=(n, d)).astype("float32") * free
+    found = history.apply(vectors, free)
+    for i in range(n):
+        step, change = pairs[i][-1]
+        inverse = np.eye(d) * (step @ change) / (change @ change)
+        for step, change in pairs[i][-MEMORY:]:
+            weight, s, y = 1 / (step @ change), step * free[i], change * free[i]
+            left = np.eye(d) - weight * np.outer(s, y)
+            inverse = left @ inverse @ left.T + weight * np.outer(s, s)
+        np.testing.assert_allclose(found[i], inverse @ vectors[i], rtol=1e-3, atol=1e-4)
 
 
 def test_images_do_not_touch_each_other():
