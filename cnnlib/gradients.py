@@ -184,8 +184,9 @@ def compiled(function: Callable) -> Callable:
     compiled anew for every shape of its arguments.
 
     Args:
-        function: takes tensors, in tuples if need be, and returns tensors; nothing but
-            its arguments may change from call to call, random numbers least of all.
+        function: takes tensors, in tuples if need be, each with an axis of examples
+            first, and returns tensors; nothing but its arguments may change from call
+            to call, random numbers least of all.
 
     Returns:
         The compiled function, or the function itself on a backend other than TensorFlow
@@ -195,7 +196,21 @@ def compiled(function: Callable) -> Callable:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, jit_compile=True, autograph=False)
+        traced = {}
+
+        # Traced for any number of examples; and by hand, since TensorFlow would warn
+        # of the fifth function that comes from the same line as if it were one.
+        def run(*arguments):
+            specs = tf.nest.map_structure(
+                lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), arguments
+            )
+            if specs not in traced:
+                piece = tf.function(function, jit_compile=True, autograph=False)
+                with tf.init_scope():
+                    traced[specs] = piece.get_concrete_function(*specs)
+            return traced[specs](*arguments)
+
+        return run
     if backend == "jax":
         import jax
 
