@@ -13,6 +13,7 @@ import keras
 import matplotlib.figure
 import numpy as np
 from matplotlib import patches, rc_context
+from matplotlib.collections import LineCollection
 from matplotlib.path import Path
 
 from cnnlib import augment, explain
@@ -215,6 +216,66 @@ def lines(
             axes.set_ylim(ylim)
         if len(series) > 1:
             axes.legend()
+    return figure
+
+
+def series(
+    x: np.ndarray,
+    titles: Sequence[str] | None = None,
+    *,
+    alt: str,
+    maps: np.ndarray | None = None,
+    columns: int = 3,
+    height: float | None = None,
+) -> Figure:
+    """Time series in panels of their own that share their axes.
+
+    Args:
+        x: (n, length) values.
+        titles: one per series.
+        alt: what the picture shows.
+        maps: (n, length) values at least 0, each taken up to its own largest one: where
+            a map is high, the curve is thick and orange, else thin and grey.
+        columns: panels in a row.
+        height: of the figure, in inches.
+
+    Raises:
+        ValueError: ``x`` is not such an array, titles or maps are not as many, or a map
+            has values below 0.
+    """
+    x = np.asarray(x, dtype=float)
+    if x.ndim != 2 or not len(x) or x.shape[1] < 2:
+        raise ValueError(f"series takes (n, length of 2 or more); given {x.shape}")
+    if titles is not None and len(titles) != len(x):
+        raise ValueError(f"{len(x)} series, but {len(titles)} titles")
+    if maps is not None and (np.shape(maps) != x.shape or np.min(maps) < 0):
+        raise ValueError(
+            f"series takes maps of values from 0, {x.shape} as the series; given "
+            f"{np.shape(maps)} from {np.min(maps):.3g}"
+        )
+    columns = min(columns, len(x))
+    rows = -(-len(x) // columns)
+    with rc_context(STYLE):
+        figure = Figure(height or 2.6 * rows + 0.6, alt)
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for i, axes in enumerate(grid.flat):
+            if i >= len(x):
+                axes.set_axis_off()
+                continue
+            axes.plot(x[i], lw=1.5, color=COLORS[0] if maps is None else "0.6")
+            if maps is not None:
+                places = np.stack([np.arange(x.shape[1]), x[i]], axis=1)
+                pieces = np.stack([places[:-1], places[1:]], axis=1)
+                heat = np.asarray(maps[i], dtype=float)
+                heat = (heat[:-1] + heat[1:]) / 2 / max(heat.max(), 1e-12)
+                hot = LineCollection(
+                    pieces, linewidths=5 * heat, colors=COLORS[1], capstyle="round"
+                )
+                axes.add_collection(hot)
+            if titles is not None:
+                axes.set_title(titles[i])
+        for axes in grid[-1]:
+            axes.set_xlabel("time")
     return figure
 
 

@@ -144,6 +144,45 @@ def test_lines_refuses_a_series_of_another_length():
         plots.lines([1, 2], {"a": [0, 1, 2]}, xlabel="x", ylabel="y", alt="None.")
 
 
+def test_series_stand_in_panels_that_share_their_axes():
+    x = rng.normal(size=(4, 30))
+    figure = plots.series(x, list("abcd"), alt="Four.", columns=3)
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == list("abcd")
+    for axes, values in zip(panels, x, strict=True):
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), values)
+        assert axes.get_ylim() == panels[0].get_ylim()
+        assert not axes.collections
+    show(figure)
+
+
+def test_a_series_is_thick_where_its_map_is_high():
+    x, maps = rng.normal(size=(2, 5)), np.array([[0, 0, 4, 4, 0], [0] * 5])
+    hot, cold = (
+        axes.collections[0] for axes in plots.series(x, alt="Two.", maps=maps).axes
+    )
+    np.testing.assert_allclose(hot.get_linewidths(), [0, 2.5, 5, 2.5])
+    np.testing.assert_allclose(hot.get_segments()[2], [[2, x[0, 2]], [3, x[0, 3]]])
+    assert to_hex(hot.get_color()[0]) == plots.COLORS[1].lower()
+    np.testing.assert_allclose(cold.get_linewidths(), 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "words"),
+    [
+        ((3,), {}, "given \\(3,\\)"),
+        ((0, 4), {}, "given \\(0, 4\\)"),
+        ((2, 1), {}, "given \\(2, 1\\)"),
+        ((2, 4), {"titles": ["a"]}, "2 series, but 1 titles"),
+        ((2, 4), {"maps": np.ones((1, 4))}, "given \\(1, 4\\) from 1"),
+        ((2, 4), {"maps": -np.ones((2, 4))}, "given \\(2, 4\\) from -1"),
+    ],
+)
+def test_series_refuses_what_it_cannot_draw(shape, options, words):
+    with pytest.raises(ValueError, match=words):
+        plots.series(np.zeros(shape), alt="None.", **options)
+
+
 def test_bars_stand_in_order_with_their_values_written():
     figure = plots.bars({"dense": 615_440, "conv": 10}, xlabel="weights", alt="Two.")
     axes = figure.axes[0]
