@@ -200,6 +200,7 @@ def test_other_foldings_are_told_what_is_wrong(wrong_in, words):
     ("answer", "words"),
     [
         (lambda *given: fold(*given)[0], "two arrays are asked for"),
+        (lambda *given: fold(*given)[:1], "two arrays are asked for"),
         (lambda *given: "folded", "two arrays are asked for"),
         (lambda *given: ("a", "b"), "the kernel for 5 filters is made of str"),
         (lambda w, b: (w, b), "your code raises TypeError"),

@@ -100,6 +100,7 @@ def test_standard_errors_of_an_accuracy(answer):
     ("answer", "words"),
     [
         (lambda right: 100 * np.std(right), "is the spread of single images"),
+        (lambda right: 100 * np.std(right, ddof=1), "is the spread of single images"),
         (lambda right: 100 * np.std(right) / len(right), "falls as fast as"),
         (lambda right: np.std(right) / np.sqrt(len(right)), "is a fraction"),
         (lambda right: 100 * np.var(right) / len(right), "is a variance"),
