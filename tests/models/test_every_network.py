@@ -60,6 +60,13 @@ def built(name):
     return models.build(name, input_shape=small(name))
 
 
+@pytest.fixture
+def own_lines(network):
+    """Skip what takes long where only the depth differs from a network seen before."""
+    if network.name in DEEPER:
+        pytest.skip("the same lines as its shallower relative's; this would take long")
+
+
 def batch(model, n=2):
     rng = np.random.default_rng(2)
     x = rng.normal(size=(n, *model.input_shape[1:])).astype("float32")
@@ -104,6 +111,7 @@ def test_its_layers_are_named(network):
         assert not auto, f"{layer.name} was left without a name"
 
 
+@pytest.mark.usefixtures("own_lines")
 @pytest.mark.skipif(not TENSORFLOW, reason="op by op, JAX takes minutes for this")
 def test_a_train_step_lowers_the_loss_and_reaches_the_first_layer(network):
     x, y = batch(network, n=4)
@@ -124,9 +132,8 @@ def test_a_train_step_lowers_the_loss_and_reaches_the_first_layer(network):
     assert after(0.02 * before / square) < before
 
 
+@pytest.mark.usefixtures("own_lines")
 def test_it_computes_in_half_precision_and_is_saved_and_loaded_whole(network, tmp_path):
-    if network.name in DEEPER:
-        pytest.skip("the same lines as its shallower relative's; this would take long")
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         half = built(network.name)
