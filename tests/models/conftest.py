@@ -24,6 +24,9 @@ def assert_same_logits():
     must answer differently to different images, or the comparison is worth nothing.
     """
 
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("a layer computes alike on every backend; op by op this takes long")
+
     def compare(kind, build, side, images=2, **options):
         rng = np.random.default_rng(0)
         shape = (side, side, 3)
