@@ -311,7 +311,9 @@ def bars(
         axes.bar_label(drawn, fmt=f"{{:,.{digits}f}}", padding=6)
         axes.invert_yaxis()
         axes.set_xlabel(xlabel)
-        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_major_formatter(
+            "{x:,.0f}" if max(values.values()) >= 5 else "{x:g}"
+        )
         axes.margins(x=0.15)
     return figure
 

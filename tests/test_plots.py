@@ -271,6 +271,15 @@ def test_highlighted_bars_are_orange():
         plots.bars(values, xlabel="x", alt="Bars.", highlight=["d"])
 
 
+@pytest.mark.parametrize(("longest", "tick"), [(1.5, "0.2"), (6000, "2,000")])
+def test_ticks_of_bars_are_told_apart(longest, tick):
+    figure = plots.bars({"a": longest, "b": 0.1}, xlabel="x", alt="Bars.")
+    show(figure)
+    ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert tick in ticks
+    assert len(set(ticks)) == len(ticks)
+
+
 def _hex(bar):
     return to_hex(bar.get_facecolor()).upper()
 
