@@ -41,26 +41,29 @@ def count(depth, width, channels, classes, residual=False):
     return total
 
 
+def test_the_catalogue_has_what_follows_from_figure_1():
+    assert count(4, 64, 1, 2) == models.CATALOG["unet"].total == 31_030_658
+
+
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    "options",
     [
-        ({"input_shape": (None, None, 1)}, 31_030_658),
-        ({"input_shape": (None, None, 1), "residual": True}, 32_426_306),
-        ({"depth": 1, "width": 5, "input_shape": (18, 18, 3)}, None),
-        ({"depth": 3, "width": 4, "input_shape": (None, None, 3)}, None),
-        ({"depth": 2, "width": 6, "input_shape": (8, 4, 3), "padding": "same"}, None),
+        {"width": 3, "input_shape": (None, None, 1)},
+        {"width": 3, "input_shape": (None, None, 1), "residual": True},
+        {"depth": 1, "width": 5, "input_shape": (18, 18, 3)},
+        {"depth": 3, "width": 4, "input_shape": (None, None, 3)},
+        {"depth": 2, "width": 6, "input_shape": (8, 4, 3), "padding": "same"},
     ],
 )
-def test_it_has_exactly_the_parameters(options, expected):
+def test_it_has_exactly_the_parameters(options):
     found = models.unet(**options).count_params()
-    depth, width = options.get("depth", 4), options.get("width", 64)
+    depth, width = options.get("depth", 4), options["width"]
     channels, residual = options["input_shape"][2], options.get("residual", False)
     assert found == count(depth, width, channels, 2, residual)
-    assert expected is None or found == expected
 
 
 def test_sizes_are_those_of_figure_1():
-    model = models.unet()
+    model = models.unet(width=2)  # a 32nd of the maps
     assert model.output_shape == (None, 388, 388, 2)
     expected = {
         "down1_conv2": (568, 64),
@@ -76,7 +79,8 @@ def test_sizes_are_those_of_figure_1():
         "up1_conv2": (388, 64),
     }
     for name, (side, maps) in expected.items():
-        assert model.get_layer(name).output.shape[1:] == (side, side, maps), name
+        shape = model.get_layer(name).output.shape[1:]
+        assert shape == (side, side, maps // 32), name
 
 
 def by_hand(model, x, depth, padding, residual):
