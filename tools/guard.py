@@ -203,6 +203,8 @@ def _cell(nb, number: int, cell) -> list[str]:
         found.append("stores a line of log or of stderr")
     if re.search(r"(?:^|[\s'\"(])/(?:home|root|tmp|Users)/", words):
         found.append("stores a path of the machine that ran it")
+    if re.search(r" at 0x[0-9a-f]{6,}", words):
+        found.append("stores an address, which differs from run to run")
     return found
 
 
