@@ -24,11 +24,11 @@ test: export TF_CPP_MIN_LOG_LEVEL = 3
 test: env ## check style, library, builder and every stored output
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest tests
-	$(PY) -m pytest -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 notebooks
+	$(PY) -m pytest -n 2 --dist worksteal tests
+	$(PY) -m pytest -n 2 --dist loadfile -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 notebooks
 
 test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installed
-	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest tests --ignore=tests/tools --ignore=tests/notebooks
+	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest -n 2 --dist worksteal tests --ignore=tests/tools --ignore=tests/notebooks
 
 bench: env ## measure builders, augmentation and attacks beside their peers
 	@for topic in models resnet1001 augment fooling; do $(PY) benchmarks/$$topic.py || exit 1; done
@@ -81,6 +81,6 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	@touch $@
 
 $(JAX)/.installed: requirements.txt pyproject.toml
-	$(call install,$(JAX),-c requirements.txt -e ".[jax]" pytest)
+	$(call install,$(JAX),-c requirements.txt -e ".[jax]" pytest pytest-xdist)
 	@$(JAX)/bin/python -c "import importlib.util as i, sys; sys.exit(i.find_spec('tensorflow') and 'error: TensorFlow is in $(JAX)')"
 	@touch $@

@@ -38,16 +38,14 @@ def digits28() -> Dataset:
     added, so the strokes stay soft.
     """
     small = digits()
+    # Splines are linear and separable: one 28×8 matrix enlarges rows, then columns.
+    spline = ndimage.zoom(
+        np.eye(8), (3.5, 1), order=3, mode="grid-constant", grid_mode=True
+    )
 
     def enlarge(images: np.ndarray) -> np.ndarray:
-        large = ndimage.zoom(
-            images * (255 / 16),
-            (1, 3.5, 3.5, 1),
-            order=3,
-            mode="grid-constant",
-            grid_mode=True,
-        )
-        return np.rint(large.clip(0, 255)).astype("uint8")
+        large = spline @ (images[..., 0] * (255 / 16)) @ spline.T
+        return np.rint(large.clip(0, 255)).astype("uint8")[..., None]
 
     return small._replace(x_train=enlarge(small.x_train), x_test=enlarge(small.x_test))
 

@@ -39,11 +39,12 @@ JAX = (
     *("resnet110_v2", "stochastic_depth", "highway", "highway_mlp", "fractalnet"),
     *("densenet40", "fcn8s", "fc_densenet56", "fcn_series", "resnet_series", "c3d"),
 )
-# Other rows of a table that a shallower network of this list has run through already.
-DEEPER = (
+# Other rows of a table whose lines another network of the catalogue runs through.
+RELATIVES = (
     *("plain56", "resnet32", "resnet44", "resnet110", "resnet101", "resnet152"),
     *("resnet101_v2", "resnet152_v2", "resnet200_v2", "vgg19", "densenet190_bc"),
     *("densenet169", "densenet201", "densenet264", "fc_densenet67", "resnet1202"),
+    *("fcn16s", "fcn32s"),
 )
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
@@ -61,10 +62,10 @@ def built(name):
 
 
 @pytest.fixture
-def own_lines(network):
-    """Skip what takes long where only the depth differs from a network seen before."""
-    if network.name in DEEPER:
-        pytest.skip("the same lines as its shallower relative's; this would take long")
+def own_lines(network, request):
+    """Skip what takes long where another network runs through the same lines."""
+    if network.name in RELATIVES and not request.config.getoption("--every-depth"):
+        pytest.skip("a relative runs through these lines; --every-depth runs it too")
 
 
 def batch(model, n=2):

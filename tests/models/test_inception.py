@@ -37,18 +37,14 @@ def set_at_random(model, seed=0):
         ("InceptionResNetV2", models.inception_resnet_v2, (55_813_192, 55_873_736)),
     ],
 )
-@pytest.mark.parametrize(("side", "images"), [(75, 2), (299, 1)])
-def test_logits_are_those_of_keras(
-    assert_same_logits, kind, build, counts, side, images
-):
-    model = assert_same_logits(kind, build, side, images)
-    if side == 299:
-        assert count(model) == counts
-        assert all(f"{n:,}" in build.__doc__ for n in counts)
-        is_v3 = build is models.inception_v3
-        check_stages(model, V3 if is_v3 else RESNET, scale=False)
-        rates = [x.rate for x in model.layers if isinstance(x, layers.Dropout)]
-        assert rates == ([] if is_v3 else [0.2])
+def test_logits_are_those_of_keras(assert_same_logits, kind, build, counts):
+    model = assert_same_logits(kind, build, 299, 75)
+    assert count(model) == counts
+    assert all(f"{n:,}" in build.__doc__ for n in counts)
+    is_v3 = build is models.inception_v3
+    check_stages(model, V3 if is_v3 else RESNET, scale=False)
+    rates = [x.rate for x in model.layers if isinstance(x, layers.Dropout)]
+    assert rates == ([] if is_v3 else [0.2])
 
 
 def check_stages(model, stages, scale):

@@ -9,9 +9,8 @@ from cnnlib import models
 from cnnlib.models.xception import separable
 
 
-@pytest.mark.parametrize(("side", "images"), [(71, 2), (299, 1)])
-def test_logits_are_those_of_keras(assert_same_logits, side, images):
-    model = assert_same_logits("Xception", models.xception, side, images)
+def test_logits_are_those_of_keras(assert_same_logits):
+    model = assert_same_logits("Xception", models.xception, 299, 71)
     trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
     assert (trainable, model.count_params()) == (22_855_952, 22_910_480)
     for number in ("22,855,952", "22,910,480"):
