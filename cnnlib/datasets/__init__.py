@@ -12,6 +12,7 @@ from cnnlib.datasets.downloaded import load as _load_downloaded
 from cnnlib.datasets.drawn import Membranes, membranes
 from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
 from cnnlib.datasets.folder import image_folder
+from cnnlib.datasets.micrographs import isbi2012
 from cnnlib.datasets.sequences import cylinder_bell_funnel, gunpoint, moving_digits
 from cnnlib.datasets.types import Dataset
 
@@ -27,6 +28,7 @@ __all__ = [
     "data_folder",
     "gunpoint",
     "image_folder",
+    "isbi2012",
     "load",
     "membranes",
     "moving_digits",
