@@ -717,6 +717,65 @@ def masked(
     return images(mixed, titles, alt=alt, columns=columns, height=height)
 
 
+def mistakes(
+    x: np.ndarray,
+    masks: np.ndarray,
+    found: np.ndarray,
+    titles: Sequence[str] | None = None,
+    *,
+    label: int,
+    name: str,
+    alt: str,
+    columns: int = 4,
+    height: float | None = None,
+) -> Figure:
+    """What a segmentation got wrong about one label, over the images, with a legend.
+
+    Green are pixels of the label that were found, orange those that were missed (false
+    negatives), blue those that were made up (false positives).
+
+    Args:
+        x: images (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        masks: the truth, whole numbers (n, height, width).
+        found: what was predicted, likewise.
+        titles: one per image.
+        label: the one to look at.
+        name: of the label, for the legend.
+        alt: what the picture shows.
+        columns: images in a row.
+        height: of the figure, in inches, legend included.
+
+    Raises:
+        ValueError: masks or predictions are not as many or not as large as the images,
+            or are no whole numbers; or an image has values outside of its range.
+    """
+    x, masks, found = _unit(x), np.asarray(masks), np.asarray(found)
+    for given in (masks, found):
+        if x.ndim != 4 or given.shape != x.shape[:3] or given.dtype.kind not in "iu":
+            raise ValueError(
+                "mistakes takes whole numbers (n, height, width) for images (n, "
+                f"height, width, channels); given {given.dtype} of {given.shape} for "
+                f"{x.shape}"
+            )
+    true, given = masks == label, found == label
+    kinds = {"found": (true & given, COLORS[2], 0.4)}
+    kinds["missed"] = (true & ~given, COLORS[1], 0.9)
+    kinds["made up"] = (given & ~true, COLORS[0], 0.9)
+    mixed = x * np.ones(3)
+    for chosen, color, strength in kinds.values():
+        tint = np.array(matplotlib.colors.to_rgb(color))
+        mixed[chosen] += strength * (tint - mixed[chosen])
+    figure = images(mixed, titles, alt=alt, columns=columns)
+    figure.set_figheight(height or figure.get_figheight() + 0.5)
+    with rc_context(STYLE):
+        handles = [
+            patches.Patch(color=color, alpha=strength, label=f"{name} {kind}")
+            for kind, (_, color, strength) in kinds.items()
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
 def augmented(
     layer,
     image: np.ndarray,

@@ -801,6 +801,41 @@ def test_masks_that_do_not_fit_are_refused(masks, words):
         plots.masked(np.zeros((1, 4, 4, 1)), masks, alt="Nothing.")
 
 
+def test_mistakes_have_their_colours_and_a_legend():
+    x = np.full((1, 2, 2, 1), 0.5)
+    masks, found = np.array([[[0, 0], [1, 1]]]), np.array([[[0, 1], [0, 1]]])
+    options = {"label": 0, "name": "membrane", "alt": "Two mistakes."}
+    figure = plots.mistakes(x, masks, found, ["all"], **options)
+    ((picture,), titles) = drawn(figure)
+    assert titles == ["all"]
+    hit, missed, made_up = (np.array(to_rgb(plots.COLORS[i])) for i in (2, 1, 0))
+    expected = [
+        [0.6 * 0.5 + 0.4 * hit, 0.1 * 0.5 + 0.9 * missed],
+        [0.1 * 0.5 + 0.9 * made_up, [0.5] * 3],
+    ]
+    np.testing.assert_allclose(picture.get_array(), expected)
+    (legend,) = figure.legends
+    entries = zip(legend.get_patches(), legend.get_texts(), strict=True)
+    assert [(to_hex(p.get_facecolor()).upper(), t.get_text()) for p, t in entries] == [
+        (plots.COLORS[2], "membrane found"),
+        (plots.COLORS[1], "membrane missed"),
+        (plots.COLORS[0], "membrane made up"),
+    ]
+    without = plots.images(x, ["all"], columns=4, alt="Grey.")
+    assert figure.get_figheight() == without.get_figheight() + 0.5
+    assert plots.mistakes(x, masks, found, height=2, **options).get_figheight() == 2
+    show(figure)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("wrong", [np.zeros((1, 4, 5), int), np.zeros((1, 4, 4))])
+def test_mistakes_refuses_what_does_not_fit(which, wrong):
+    given = [np.zeros((1, 4, 4), int)] * 2
+    given[which] = wrong
+    with pytest.raises(ValueError, match="mistakes takes whole numbers"):
+        plots.mistakes(np.zeros((1, 4, 4, 1)), *given, label=0, name="it", alt="It.")
+
+
 def test_an_augmentation_shows_itself_beside_the_original():
     image = rng.integers(0, 256, (10, 12, 3)).astype("uint8")
     layer = augment.Warp(rotation=40, seed=1)
