@@ -2,12 +2,13 @@
 
     python benchmarks/models.py [--side 96] [--batch 4] [--steps 6]
 
-Both are built in turns, three times each, at the default input; then both are compiled
-alike and take train steps in turns at ``--side``, after one that traces. A ratio is the
+Both are built in turns, six times each, at the default input; then both are compiled
+alike and take train steps in turns at ``--side``, after two at leisure. A ratio is the
 median of ours over the median of theirs, from this one run: below 1 ours is faster.
 """
 
 import argparse
+import gc
 import os
 import platform
 import time
@@ -39,8 +40,12 @@ def seconds(function) -> float:
 
 
 def in_turns(functions, rounds: int) -> list[float]:
-    """The median seconds of each function, called by turns."""
-    times = [[seconds(function) for function in functions] for _ in range(rounds)]
+    """The median seconds of each function, called by turns, each first in its turn."""
+    times = np.zeros((rounds, len(functions)))
+    for turn in range(rounds):
+        for i in np.roll(range(len(functions)), turn):
+            gc.collect()  # what the one before has left
+            times[turn, i] = seconds(functions[i])
     return np.median(times, axis=0).tolist()
 
 
@@ -74,7 +79,7 @@ def main():
         twin = TWINS[name]
         keras.utils.set_random_seed(0)
         ours, theirs = in_turns(
-            [lambda n=name: models.build(n), lambda t=twin: t(**PLAIN)], 3
+            [lambda n=name: models.build(n), lambda t=twin: t(**PLAIN)], 6
         )
         keras.backend.clear_session(free_memory=True)
         steps = [
