@@ -34,14 +34,11 @@ def test_every_notebook_but_the_first_has_its_solutions():
 
 def test_the_notebooks_of_the_talk_are_there():
     stems = [path.stem for path in NOTEBOOKS]
-    assert {"00_start_here", "01_neural_networks", "02_convolution", "06_mnist"} <= set(
-        stems
-    )
     assert all(re.fullmatch(r"\d\d_[a-z_]+", stem) for stem in stems)
-    assert len({stem[:2] for stem in stems}) == len(stems)
+    assert [int(stem[:2]) for stem in stems] == list(range(16))
 
 
-def test_no_claim_is_settled_in_two_notebooks():
+def test_every_claim_is_settled_in_one_notebook():
     verdicts = Counter(
         verdict.id
         for path in NOTEBOOKS
@@ -50,7 +47,7 @@ def test_no_claim_is_settled_in_two_notebooks():
         for verdict in claims.parse(output.get("text", ""))
     )
     assert [claim for claim, times in verdicts.items() if times > 1] == []
-    assert set(verdicts) <= set(claims.LEDGER)
+    assert set(verdicts) == set(claims.LEDGER)
 
 
 def test_the_readme_lists_every_notebook():
