@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from exercises import verdict
+
 
 @pytest.fixture
 def match():
@@ -11,3 +13,16 @@ def match():
         assert re.search(f"^exercise \\S+ — wrong: .*{words}", line), line
 
     return match
+
+
+@pytest.fixture
+def assert_named():
+    """Assert that a mistake is told in its words: {words: (exercise, answer)}."""
+
+    def assert_named(mistakes, words):
+        number, answer = mistakes[words]
+        line = verdict(number, answer)
+        assert line.startswith(f"exercise {number} — wrong: ")
+        assert words in line
+
+    return assert_named

@@ -79,8 +79,5 @@ WRONG = {
 
 
 @pytest.mark.parametrize("words", WRONG)
-def test_a_mistake_is_named(words):
-    number, answer = WRONG[words]
-    line = verdict(number, answer)
-    assert line.startswith(f"exercise {number} — wrong: ")
-    assert words in line
+def test_a_mistake_is_named(assert_named, words):
+    assert_named(WRONG, words)
