@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.models.blocks import bn_relu, dense_block, logits
+from cnnlib.models.blocks import HE_GAUSSIAN, bn_relu, dense_block, logits
 from cnnlib.models.checks import check, positive, units
 from cnnlib.models.pretrained import load
 
@@ -28,7 +28,7 @@ def _conv(x, filters, kernel_size, dropout, *, name):
         kernel_size,
         padding="same",
         use_bias=False,
-        kernel_initializer="he_normal",
+        kernel_initializer=HE_GAUSSIAN,
         name=f"{name}_conv",
     )(x)
     return layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
@@ -158,7 +158,7 @@ def densenet(
         7,
         2,
         use_bias=False,
-        kernel_initializer="he_normal",
+        kernel_initializer=HE_GAUSSIAN,
         name="conv1_conv",
     )(x)
     x = bn_relu(x, name="conv1")

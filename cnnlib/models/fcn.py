@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from cnnlib.layers import Bilinear, CropLike
+from cnnlib.models.blocks import HE_GAUSSIAN
 from cnnlib.models.checks import check
 from cnnlib.models.vgg import vgg_stages
 
@@ -42,14 +43,14 @@ def _fcn(stride: int, input_shape, classes: int, learn_upsampling: bool):
     image = keras.Input(tuple(input_shape), name="image")
     # The authors pad the first convolution by 100; one of these is the VGG's own.
     x = layers.ZeroPadding2D(99, name="conv1_pad")(image)
-    pools = vgg_stages(x, 16, pool_padding="same", initializer="he_normal")
+    pools = vgg_stages(x, 16, pool_padding="same", initializer=HE_GAUSSIAN)
     x = pools[-1]
     for i, size in ((6, 7), (7, 1)):
         x = layers.Conv2D(
             UNITS,
             size,
             activation="relu",
-            kernel_initializer="he_normal",
+            kernel_initializer=HE_GAUSSIAN,
             name=f"fc{i}",
         )(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
@@ -83,8 +84,8 @@ def fcn32s(
 
     Where it is not theirs: they start from ImageNet's weights (``convolutionalize``
     copies those of a ``vgg16``) and the scores from zero; here, that a network without
-    such weights learns too, convolutions start from ``he_normal`` and the scores from
-    ``glorot_uniform``. Poolings round up, as Caffe's do.
+    such weights learns too, convolutions start from a Gaussian (1502.01852) and the
+    scores from ``glorot_uniform``. Poolings round up, as Caffe's do.
 
     Args:
         input_shape: height, width, channels; None as a side stands for any.

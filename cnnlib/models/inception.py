@@ -76,7 +76,7 @@ def relu_conv(x, filters, size, strides=1, *, name, padding="same"):
         strides,
         padding,
         activation="relu",
-        kernel_initializer="he_normal",
+        kernel_initializer=blocks.HE_GAUSSIAN,
         name=f"{name}_conv",
     )(x)
 

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from cnnlib.layers import CropLike
+from cnnlib.models.blocks import HE_GAUSSIAN
 from cnnlib.models.checks import check, positive
 
 
@@ -19,7 +20,7 @@ def _conv(x, filters, size, padding, activation="relu", *, name):
         size,
         padding=padding,
         activation=activation,
-        kernel_initializer="he_normal",
+        kernel_initializer=HE_GAUSSIAN,
         name=name,
     )(x)
 
@@ -107,7 +108,7 @@ def unet(
             2,
             2,
             activation="relu",
-            kernel_initializer="he_normal",
+            kernel_initializer=HE_GAUSSIAN,
             name=f"up{i}_upconv",
         )(x)
         skip = skips[i - 1]

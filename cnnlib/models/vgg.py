@@ -18,7 +18,7 @@ def vgg_stages(
     depth: int,
     *,
     pool_padding: str = "valid",
-    initializer: str = "glorot_uniform",
+    initializer: str | dict = "glorot_uniform",
 ) -> list:
     """The five convolutional stages of ``depth`` 16 or 19, each after its pooling.
 

@@ -49,3 +49,18 @@ def assert_same_logits():
 
     yield compare
     keras.backend.clear_session()
+
+
+@pytest.fixture
+def assert_he_gaussian():
+    """That kernels start as 1502.01852 says, each from numbers of its own."""
+
+    def check(convs):
+        for conv in convs:
+            start = conv.kernel_initializer
+            found = (start.scale, start.mode, start.distribution)
+            assert found == (2, "fan_in", "untruncated_normal"), conv.name
+        firsts = [np.asarray(x.kernel).ravel()[:2].tobytes() for x in convs]
+        assert len(set(firsts)) == len(firsts)
+
+    return check

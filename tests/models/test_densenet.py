@@ -144,13 +144,13 @@ def test_it_computes_what_keras_applications_does(depth):
     keras.backend.clear_session()
 
 
-def test_normalization_and_initial_weights_are_the_papers():
+def test_normalization_and_initial_weights_are_the_papers(assert_he_gaussian):
     model = models.densenet121(input_shape=(32, 32, 3))
     norms = [x for x in model.layers if isinstance(x, layers.BatchNormalization)]
     assert {(x.epsilon, x.momentum) for x in norms} == {(1e-5, 0.9)}
     convs = [x for x in model.layers if isinstance(x, layers.Conv2D)]
     assert not any(x.use_bias for x in convs)
-    assert {type(x.kernel_initializer).__name__ for x in convs} == {"HeNormal"}
+    assert_he_gaussian(convs)
 
 
 def test_a_unit_reads_all_before_it_and_adds_its_maps_behind():

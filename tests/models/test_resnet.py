@@ -79,7 +79,7 @@ def test_any_depth_has_the_parameters_of_layer_arithmetic(build, n, width):
         assert trainable(model) == expected
 
 
-def test_cifar_layers_are_the_papers():
+def test_cifar_layers_are_the_papers(assert_he_gaussian):
     model = models.resnet32()
     convs = [x for x in model.layers if isinstance(x, layers.Conv2D)]
     assert len(convs) == 6 * 5 + 1
@@ -90,7 +90,7 @@ def test_cifar_layers_are_the_papers():
     assert shapes == [(32, 32, 16), (16, 16, 32), (8, 8, 64)]
     assert_normalized(model, epsilon=1e-5, momentum=0.9)
     assert not any(c.use_bias for c in convs)
-    assert {type(c.kernel_initializer).__name__ for c in convs} == {"HeNormal"}
+    assert_he_gaussian(convs)
     adds = [x for x in model.layers if isinstance(x, layers.Add)]
     assert len(adds) == 15
     assert not any(isinstance(x, layers.Add) for x in models.plain20().layers)

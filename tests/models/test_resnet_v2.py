@@ -124,12 +124,12 @@ def test_it_equals_keras_applications(depth):
     keras.backend.clear_session(free_memory=True)
 
 
-def test_cifar_layers_are_the_papers():
+def test_cifar_layers_are_the_papers(assert_he_gaussian):
     model = models.resnet164_v2()
     assert_normalized(model, epsilon=1e-5, momentum=0.9)
     convs = [x for x in model.layers if isinstance(x, layers.Conv2D)]
     assert len(convs) == 163 + 3  # all but the dense layer, and three projections
-    assert {type(c.kernel_initializer).__name__ for c in convs} == {"HeNormal"}
+    assert_he_gaussian(convs)
     strided = {c.name for c in convs if c.strides != (1, 1)}
     assert strided == {f"conv{i}_1_{x}_conv" for i in (3, 4) for x in ("a", "proj")}
     shapes = [model.get_layer(f"conv{i}_18_add").output.shape[1:] for i in (2, 3, 4)]

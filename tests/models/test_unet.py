@@ -138,9 +138,9 @@ def test_dropout_is_at_the_end_of_the_way_down():
     assert models.unet(dropout=0.1, **SMALL).get_layer("bottom_dropout").rate == 0.1
 
 
-def test_kernels_start_as_he_says():
+def test_kernels_start_as_he_says(assert_he_gaussian):
     convs = [x for x in models.unet(**SMALL).layers if hasattr(x, "kernel")]
-    assert {type(x.kernel_initializer).__name__ for x in convs} == {"HeNormal"}
+    assert_he_gaussian(convs)
 
 
 def test_output_sizes_agree_with_the_network():
