@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 rng = np.random.default_rng(0)
 
@@ -21,6 +21,11 @@ def randomize(model):
         elif not weight.name.endswith("kernel"):
             weight.assign(0.3 * numbers(*weight.shape))
     return model
+
+
+def assert_normalized(model, *, epsilon, momentum):
+    found = [x for x in model.layers if isinstance(x, layers.BatchNormalization)]
+    assert {(x.epsilon, x.momentum) for x in found} == {(epsilon, momentum)}
 
 
 def distance(found, expected):

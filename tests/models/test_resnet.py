@@ -4,6 +4,7 @@ import pytest
 from keras import layers
 from residual import (
     Reference,
+    assert_normalized,
     assert_scan_changes_nothing,
     distance,
     numbers,
@@ -94,11 +95,6 @@ def test_cifar_layers_are_the_papers(assert_he_gaussian):
     adds = [x for x in model.layers if isinstance(x, layers.Add)]
     assert len(adds) == 15
     assert not any(isinstance(x, layers.Add) for x in models.plain20().layers)
-
-
-def assert_normalized(model, *, epsilon, momentum):
-    found = [x for x in model.layers if isinstance(x, layers.BatchNormalization)]
-    assert {(x.epsilon, x.momentum) for x in found} == {(epsilon, momentum)}
 
 
 def unit(r, x, kind, name, filters, strides, first):

@@ -4,6 +4,7 @@ import pytest
 from keras import layers
 from residual import (
     Reference,
+    assert_normalized,
     assert_scan_changes_nothing,
     distance,
     numbers,
@@ -102,11 +103,6 @@ def test_imagenet_networks_compute_what_the_paper_draws():
     assert distance(model(image), r.logits(relu(r.bn(x, "end")))) < 1e-5
     assert not any(getattr(x, "use_bias", False) for x in model.layers[:-1])
     assert_normalized(model, epsilon=1e-5, momentum=0.9)
-
-
-def assert_normalized(model, *, epsilon, momentum):
-    found = [x for x in model.layers if isinstance(x, layers.BatchNormalization)]
-    assert {(x.epsilon, x.momentum) for x in found} == {(epsilon, momentum)}
 
 
 @pytest.mark.parametrize("depth", [50, 101, 152])
