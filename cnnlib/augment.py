@@ -175,7 +175,10 @@ class Warp(_Moving):
 
     def draw(self, n, height, width):
         """The matrices, float32 (n, 2, 3): see ``matrices``."""
-        u = keras.random.uniform((n, 7), dtype="float32", seed=self.generator)
+        if self.flip or any(low < high for low, high in self._ranges):
+            u = keras.random.uniform((n, 7), dtype="float32", seed=self.generator)
+        else:  # as in an Elastic alone, which draws enough
+            u = ops.zeros((n, 7))
 
         def within(column, bounds):
             low, high = bounds
@@ -263,7 +266,11 @@ class Elastic(Warp):
         """Rows and columns, float32 (n, height, width): the warp's, displaced."""
         transforms, vectors = drawn
         down, across = _splines(height, self.grid), _splines(width, self.grid)
-        field = ops.einsum("hi,nijk,wj->knhw", down, vectors, across)
+        lines = ops.einsum("nijk,wj->kniw", vectors, across)
+        # Written as a sum, it is made where pixels are read, and no field is stored.
+        field = sum(
+            down[:, i, None] * lines[:, :, i, None, :] for i in range(self.grid)
+        )
         rows, columns = super().places(transforms, height, width)
         return rows + field[0], columns + field[1]
 

@@ -65,10 +65,11 @@ def record(course: Course, name: str, progress: Progress) -> None:
     with executed(path, env, progress) as (_, client):
         try:
             runs = ask(client, '__import__("json").dumps(runs)')
-            columns = {k: [run[k] for run in runs] for k in ("accuracy", "seconds")}
+            names = {"seed": 0, "accuracy": 0, "seconds": 0} | runs[0]
+            columns = {k: [run[k] for run in runs] for k in names}
+            seeds = columns.pop("seed")
             medians = {k: statistics.median(column) for k, column in columns.items()}
-            seeds = [run["seed"] for run in runs]
-        except (CourseError, KeyError, TypeError, statistics.StatisticsError) as error:
+        except (CourseError, LookupError, TypeError) as error:
             raise CourseError(
                 f"{path.stem}: a recorded notebook leaves a list `runs` of dicts "
                 f"with seed, accuracy and seconds ({error})"
@@ -88,6 +89,7 @@ def record(course: Course, name: str, progress: Progress) -> None:
         course.root / "results" / f"{path.stem}.json",
         json.dumps(result, indent=1) + "\n",
     )
-    for seed, accuracy, seconds in zip(seeds, *columns.values(), strict=True):
-        print(f"seed {seed:>6}  {accuracy:.4f}  {seconds:8.1f} s")
-    print(f"median       {medians['accuracy']:.4f}  {medians['seconds']:8.1f} s")
+    lines = [[*column, medians[name]] for name, column in columns.items()]
+    print("seed      ", *(f"{name:>10}" for name in columns))
+    for seed, *row in zip([*seeds, "median"], *lines, strict=True):
+        print(f"{seed:<10}", *(f"{x:>10.4g}" for x in row))

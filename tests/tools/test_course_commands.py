@@ -40,7 +40,7 @@ def test_lab_opens_the_first_notebook_on_the_port_asked_for(course, monkeypatch)
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in started
 
 
-RUNS = "runs = [dict(seed=s, accuracy=a, seconds=t) for s, a, t in {}]"
+RUNS = "runs = [dict(seed=s, accuracy=a, seconds=t, iou=1 - a) for s, a, t in {}]"
 
 
 def test_a_record_says_what_where_and_with_which_versions(course, monkeypatch, capsys):
@@ -56,11 +56,16 @@ def test_a_record_says_what_where_and_with_which_versions(course, monkeypatch, c
     assert result["notebook"] == "06_run"
     assert result["command"] == "CNNLIB_DATA=data make record NOTEBOOK=06_run"
     assert [run["seed"] for run in result["runs"]] == [0, 1, 2]
-    assert result["median"] == {"accuracy": 0.99, "seconds": 6.0}
+    assert result["median"] == {"accuracy": 0.99, "seconds": 6.0, "iou": 1 - 0.99}
     assert result["versions"]["numpy"].startswith("2.")
     assert "python" in result["versions"]
     assert set(result["machine"]) == {"cpu", "cores", "memory_gib", "os", "accelerator"}
-    assert "0.9900" in capsys.readouterr().out
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()[-5:]]
+    assert printed[0] == ["seed", "accuracy", "seconds", "iou"]
+    assert printed[-2:] == [
+        ["2", "0.995", "6", "0.005"],
+        ["median", "0.99", "6", "0.01"],
+    ]
     assert course.notebook("06_run").read_bytes() == before
 
 
