@@ -89,3 +89,6 @@ def test_the_readme_states_the_recorded_figures():
     median = json.loads((ROOT / "results" / "06_mnist.json").read_text())["median"]
     assert f"{median['accuracy']:.2%}".replace("%", " %") in readme
     assert f"{median['seconds']:.0f} s" in readme
+    runs = json.loads((ROOT / "results" / "14_segmentation.json").read_text())["runs"]
+    low, middle, high = sorted(run["mean_iou"] for run in runs)
+    assert f"mean IoU **{middle:.3f}** ({low:.3f}–{high:.3f})" in readme
