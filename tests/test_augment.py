@@ -513,6 +513,11 @@ def test_pipelines_do_what_the_papers_say():
     assert augment.pipeline("unet", displacement=2).layers[0].displacement == 2
 
 
+def test_no_two_layers_of_seeded_pipelines_draw_alike():
+    made = [augment.pipeline("unet", seed=seed).layers for seed in (0, 1, 2)]
+    assert len({layer.seed for layers in made for layer in layers}) == 9
+
+
 def test_a_pipeline_moves_masks_and_shows_keras_layers_the_images_alone():
     x = pictures(4, 16, 16, 3)
     masks = rng.integers(0, 3, (4, 16, 16)).astype("uint8")
