@@ -64,6 +64,22 @@ def test_an_image_depends_on_seed_and_place_not_on_the_count():
     assert (again.images[0] != again.images[1]).mean() > 0.9
 
 
+def test_a_seed_draws_what_it_always_drew():
+    """What notebooks store was trained on these images."""
+    grey = DRAWN.images[2, 7::15, 7::15, 0].astype(int)
+    drawn = [
+        [108, 153, 127, 172, 151, 120, 89, 71],
+        [176, 112, 186, 198, 99, 158, 173, 169],
+        [181, 158, 158, 97, 195, 108, 172, 159],
+        [139, 178, 169, 187, 193, 197, 181, 156],
+        [124, 67, 86, 150, 161, 170, 196, 173],
+        [155, 142, 139, 181, 167, 191, 165, 203],
+    ]
+    assert np.abs(grey - drawn).max() <= 1  # rounding may differ
+    assert DRAWN.instances.max((1, 2)).tolist() == [23, 24, 22]
+    assert np.abs(DRAWN.masks.sum((1, 2)) - [8354, 7850, 8342]).max() <= 2
+
+
 def test_larger_cells_are_fewer():
     counts = [membranes(1, 96, cell=cell).instances.max() for cell in (16, 32)]
     assert counts[0] > 2.5 * counts[1]
