@@ -108,6 +108,8 @@ def test_grids_write_every_number_into_its_cell():
     texts = {t.get_position(): t.get_text() for t in figure.axes[0].texts}
     assert texts == {(0, 0): "1.2", (1, 0): "-2.0", (0, 1): "0.0", (1, 1): "3.0"}
     assert figure.axes[0].get_title() == "table"
+    # No cell so dark that black on it is hard to read.
+    assert figure.axes[0].images[0].get_clim() == pytest.approx((-4.8, 4.8))
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), table)
     show(figure)
 
@@ -129,6 +131,8 @@ def test_lines_are_told_apart_by_colour_and_by_dashes():
     assert len({line.get_color() for line in axes.lines}) == 3
     assert len({line.get_linestyle() for line in axes.lines}) == 3
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    show(figure)
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
     assert axes.get_ylim() == (-1, 3)
     assert [t.get_text() for t in axes.get_legend().get_texts()] == list(series)
     show(figure)
@@ -596,6 +600,14 @@ def test_a_chain_runs_from_left_to_right_and_on_in_the_next_row():
     places = [(frame.get_y(), frame.get_x()) for frame in frames]
     assert places == sorted(places)
     assert len({y for y, _ in places}) == 2
+    seen = [frame.get_window_extent() for frame in frames]
+    assert [box.y0 for box in seen] == sorted((box.y0 for box in seen), reverse=True)
+    below, above = seen[-1].y0, figure.bbox.y1 - seen[0].y1
+    assert below == pytest.approx(above)
+    assert above > 0
+    ways = [arrow.get_path() for arrow in arrows(figure)]
+    bent = [np.flatnonzero(way.codes == way.MOVETO)[1] > 2 for way in ways]
+    assert bent == [False] * 4 + [True] + [False] * 3  # to the next row, by its lane
     three = plots.diagram(models.mnist_cnn(), alt="The net.", columns=3)
     assert len({frame.get_y() for frame, *_ in boxes(three).values()}) == 3
 

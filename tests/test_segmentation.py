@@ -512,6 +512,9 @@ def test_a_margin_hides_the_seams_of_zero_padding():
     expected = array(whole(mirrored))
     found = segmentation.predict_tiles(model, image, margin=2)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+    smallest = keras.Sequential([keras.Input((5, 5, 1)), *model.layers])
+    found = segmentation.predict_tiles(smallest, image, margin=2)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
     seams = segmentation.predict_tiles(model, image)
     assert np.abs(seams - expected).max() > 1e-3
 
@@ -544,6 +547,14 @@ IMAGE = np.zeros((1, 20, 20, 1))
         ({"stride": 0}, "whole pixels from 1"),
         ({"tile": (16, 16, 1)}, "whole pixels from 1"),
         ({"model": keras.Sequential([layers.Conv2D(2, 3)])}, "built Sequential"),
+        (
+            {
+                "model": keras.Sequential(
+                    [keras.Input((16, 16, 1)), layers.Conv2D(2, 2)]
+                )
+            },
+            "15×15 pixels, which is no middle",
+        ),
         (
             {"model": keras.Sequential([keras.Input((4,)), layers.Dense(2)])},
             "of images",
