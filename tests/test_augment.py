@@ -473,6 +473,8 @@ def test_the_colour_shift_is_alexnets():
     np.testing.assert_allclose(values, expected, rtol=0.15)
     assert abs(vectors[:, 2] @ [-0.5675, -0.5808, -0.5836]) > 0.999
     assert abs(vectors[:, 1] @ [0.7192, -0.0045, -0.6948]) > 0.99
+    turn = np.array(ColorShift.COMPONENTS)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=2e-3)
     large = array(ColorShift(0.1, value_range=(0, 255), seed=0)(x)) - x
     np.testing.assert_allclose(large, 255 * moved, atol=1e-3)
     layer = ColorShift(seed=0)

@@ -43,6 +43,17 @@ def test_the_loss_of_a_step_is_the_mixed_one():
         assert trainer.evaluate(x, y, verbose=0) == pytest.approx(plain, rel=1e-4)
 
 
+def test_where_the_loss_is_flat_no_pixel_moves():
+    keras.utils.set_random_seed(0)
+    asleep = layers.ReLU(threshold=0.5)
+    model = keras.Sequential([keras.Input((3,)), asleep, layers.Dense(2)])
+    x, y = np.full((4, 3), 0.2, "float32"), np.array([0, 1, 0, 1])
+    trainer = AdversarialTraining(model, 0.1, alpha=0)
+    trainer.compile(keras.optimizers.SGD(0.0), CE)
+    loss = trainer.fit(x, y, batch_size=4, verbose=0).history["loss"][0]
+    assert loss == pytest.approx(np.log(2), rel=1e-5)
+
+
 def test_it_trains_the_model_itself_and_makes_it_robust(digits):
     x, y, x_test, y_test = digits
     size, right = 0.15, {}

@@ -49,6 +49,13 @@ def test_a_softmax_is_noticed_and_the_way_to_logits_shown(attack, head):
     refuse(attack, ValueError, message, headed(head()))
 
 
+def test_a_softmax_is_noticed_where_it_is_quite_sure():
+    model = headed(layers.Softmax())
+    model.layers[1].set_weights([np.zeros((36, 4)), 1e4 * np.eye(4)[0]])
+    with pytest.raises(ValueError, match="ends in a softmax"):
+        fooling.fgsm(model, X, Y, 0.1)
+
+
 def test_a_softmax_is_noticed_where_no_layer_is_called_so():
     image = keras.Input((6, 6, 1))
     z = layers.Dense(4)(layers.Flatten()(image))
