@@ -131,11 +131,10 @@ def test_lines_are_told_apart_by_colour_and_by_dashes():
     assert len({line.get_color() for line in axes.lines}) == 3
     assert len({line.get_linestyle() for line in axes.lines}) == 3
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
-    show(figure)
-    assert all(float(tick).is_integer() for tick in axes.get_xticks())
     assert axes.get_ylim() == (-1, 3)
     assert [t.get_text() for t in axes.get_legend().get_texts()] == list(series)
     show(figure)
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
 def test_one_line_needs_no_legend():

@@ -65,7 +65,7 @@ def record(course: Course, name: str, progress: Progress) -> None:
     with executed(path, env, progress) as (_, client):
         try:
             runs = ask(client, '__import__("json").dumps(runs)')
-            names = {"seed": 0, "accuracy": 0, "seconds": 0} | runs[0]
+            names = dict.fromkeys(["seed", "accuracy", "seconds", *runs[0]])
             columns = {k: [run[k] for run in runs] for k in names}
             seeds = columns.pop("seed")
             medians = {k: statistics.median(column) for k, column in columns.items()}
