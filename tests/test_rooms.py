@@ -9,7 +9,16 @@ import cnnlib
 
 ROOT = Path(cnnlib.__file__).parent
 ORDER = [
-    *("scale", "claims", "datasets", "gradients", "augment", "layers", "models"),
+    *(
+        "scale",
+        "claims",
+        "checks",
+        "datasets",
+        "gradients",
+        "augment",
+        "layers",
+        "models",
+    ),
     *("training", "fooling", "segmentation", "explain", "plots", "__main__"),
 ]
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}

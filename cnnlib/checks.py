@@ -1,0 +1,200 @@
+"""What is refused, in one sentence: sizes, ranges, choices, names, shapes, labels.
+
+Every check takes ``who`` asks (the function that a user called) and the argument's
+``name`` for the sentence, and returns the value in its plain form: integers as ``int``
+(NumPy's count as integers, ``True`` does not), numbers as ``float``, sizes as tuples.
+"""
+
+import difflib
+import math
+import numbers
+
+import numpy as np
+
+
+def is_integer(value) -> bool:
+    """Whether ``value`` is a whole number, Python's or NumPy's; a boolean is none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def integer(who: str, name: str, value, least: int = 1) -> int:
+    """``value`` as an ``int`` of at least ``least``.
+
+    Raises:
+        ValueError: it is no whole number, or too small.
+    """
+    if not is_integer(value) or value < least:
+        raise ValueError(f"{who} takes {name}={least} or more; given {value!r}")
+    return int(value)
+
+
+def number(
+    who: str,
+    name: str,
+    value,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> float:
+    """``value`` as a finite ``float`` between two bounds, each included or not.
+
+    Args:
+        who: the function that asks.
+        name: the argument's.
+        value: what was given.
+        least: the least that is accepted.
+        above: or what it has to be above.
+        most: the most that is accepted.
+        below: or what it has to be below.
+
+    Raises:
+        ValueError: it is no finite number (a boolean is none), or out of bounds.
+    """
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    fits = (
+        fits
+        and math.isfinite(value)
+        and (least is None or value >= least)
+        and (above is None or value > above)
+        and (most is None or value <= most)
+        and (below is None or value < below)
+    )
+    if not fits:
+        bounds = [
+            f"from {least:g}" if least is not None else "",
+            f"above {above:g}" if above is not None else "",
+            f"to {most:g}" if most is not None else "",
+            f"to below {below:g}" if below is not None else "",
+        ]
+        said = " ".join(part for part in bounds if part) or "a finite number"
+        raise ValueError(f"{who} takes {name} {said}; given {value!r}")
+    return float(value)
+
+
+def choice(who: str, name: str, value, known) -> None:
+    """Refuse a value of ``name`` that is none of the ``known`` ones.
+
+    Raises:
+        ValueError: the message lists them.
+    """
+    known = list(known)
+    plain = int(value) if is_integer(value) else value
+    if not any(type(plain) is type(one) and plain == one for one in known):
+        *most, last = map(repr, known)
+        listed = f"{', '.join(most)} or {last}" if most else last
+        raise ValueError(f"{who} takes {name}={listed}; given {value!r}")
+
+
+def named(kind: str, name, known) -> None:
+    """Refuse a ``name`` that is not ``known``, and offer the nearest.
+
+    Args:
+        kind: what is named, such as "network" or "data set".
+        name: what was given.
+        known: the names there are.
+
+    Raises:
+        ValueError: the message names the nearest, and all of them.
+    """
+    known = list(known)
+    if not isinstance(name, str) or name not in known:
+        near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0)
+        raise ValueError(
+            f"no {kind} is called {name!r}; the nearest is {near[0]!r}. "
+            f"Known: {', '.join(known)}"
+        )
+
+
+def pair(who: str, name: str, value, least: int = 1) -> tuple[int, int]:
+    """(height, width) in whole pixels, from one side or both.
+
+    Raises:
+        ValueError: it is neither one whole number of at least ``least`` nor two.
+    """
+    sides = (value, value) if is_integer(value) else value
+    whole = isinstance(sides, (tuple, list)) and len(sides) == 2
+    if not whole or not all(is_integer(side) and side >= least for side in sides):
+        raise ValueError(
+            f"{who} takes {name} in whole pixels from {least}, one side or (height, "
+            f"width); given {value!r}"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+AXES = {
+    1: "(length, channels)",
+    2: "(height, width, channels)",
+    3: "(frames, height, width, channels)",
+}
+SIDES = {1: "a length of", 2: "height and width", 3: "frames, height and width"}
+
+
+def network(
+    who: str,
+    input_shape,
+    classes,
+    *,
+    smallest: int | tuple[int, ...] = 1,
+    dimensions: int = 2,
+    any_size: bool = False,
+) -> tuple[tuple[int | None, ...], int]:
+    """The input shape and the number of classes of a network, as plain integers.
+
+    Args:
+        who: the network's name.
+        input_shape: what the user gave; the channels come last.
+        classes: what the user gave.
+        smallest: the least that each side can be, one number or one for each side.
+        dimensions: 1 for series, 2 for images, 3 for video.
+        any_size: whether a side may be None, which stands for any.
+
+    Raises:
+        ValueError: ``input_shape`` is not that many positive integers and the channels,
+            a side is below ``smallest``, or ``classes`` is not a positive integer.
+    """
+    least = (smallest,) * dimensions if is_integer(smallest) else tuple(smallest)
+    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()
+    fits = len(shape) == dimensions + 1
+    for side, bound in zip(shape, (*least, 1), strict=False):
+        free = any_size and side is None
+        fits = fits and (free or (is_integer(side) and side >= bound))
+    if not fits or shape[-1] is None:
+        bound = least[0] if len(set(least)) == 1 else " × ".join(map(str, least))
+        raise ValueError(
+            f"{who} takes input_shape={AXES[dimensions]} with {SIDES[dimensions]} "
+            f"at least {bound}; given {input_shape!r}"
+        )
+    plain = tuple(None if side is None else int(side) for side in shape)
+    return plain, integer(who, "classes", classes)
+
+
+def units(who: str, depth, *, step: int, first: int) -> int:
+    """How many units of ``step`` layers a network of ``depth`` layers has per stage.
+
+    ``depth`` is ``step``·n + ``first``, with n at least 1; n is returned.
+
+    Raises:
+        ValueError: there is no such n; the message lists the nearest depths.
+    """
+    counted = is_integer(depth) and depth > first
+    if counted and (depth - first) % step == 0:
+        return int(depth - first) // step
+    n = max(1, int(depth - first) // step) if counted else 1
+    near = f"{step * n + first} and {step * (n + 1) + first}"
+    raise ValueError(
+        f"{who} has {step}n+{first} layers; given {depth!r}, the nearest are {near}"
+    )
+
+
+def finite(who: str, name: str, values) -> np.ndarray:
+    """``values`` as an array, if all of them are finite.
+
+    Raises:
+        ValueError: some are infinite or NaN.
+    """
+    found = np.asarray(values)
+    if found.dtype.kind in "fc" and not np.isfinite(found).all():
+        raise ValueError(f"{who} takes finite {name}; some values are NaN or infinite")
+    return found

@@ -1,0 +1,114 @@
+"""Rows of the catalogue: a network's facts, written once, beside its builder.
+
+A builder that is one network carries its row as a decorator; a variant of a family is
+a row that names the family and what it fixes::
+
+    @entry(year=2014, paper="1409.1556", trainable=138_357_544, total=138_357_544)
+    def vgg16(*, input_shape=(224, 224, 3), classes=1000): ...
+
+    resnet56 = variant(
+        cifar_resnet, "resnet56", {"depth": 56},
+        year=2015, paper="1512.03385", trainable=853_018, total=857_082,
+    )
+
+The catalogue, the command line, docstrings and tests all read ``builder.entry``.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the catalogue, at its builder's defaults.
+
+    ``paper`` is an arXiv id or a DOI, ``task`` one of classification, segmentation,
+    series and video. ``trainable`` and ``total`` count the weights of the model built
+    at the builder's defaults, which ``input_shape`` and ``classes`` repeat; ``total``
+    includes moving statistics. ``published`` is the parameter count as its ``source``
+    states it, both None where none is stated. ``top1`` and ``top5`` are the published
+    ImageNet validation errors in percent of one network, ``protocol`` says how they
+    were measured and where they stand; all None where there are none. ``fixes`` holds
+    what a variant fixes of its family's arguments.
+    """
+
+    builder: Callable[..., keras.Model]
+    year: int
+    paper: str
+    trainable: int
+    total: int
+    task: str = "classification"
+    published: str | None = None
+    source: str | None = None
+    top1: float | None = None
+    top5: float | None = None
+    protocol: str | None = None
+    fixes: dict = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The builder's name, by which ``models.build`` finds it."""
+        return self.builder.__name__
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The builder's default."""
+        return tuple(inspect.signature(self.builder).parameters["input_shape"].default)
+
+    @property
+    def classes(self) -> int:
+        """The builder's default."""
+        return inspect.signature(self.builder).parameters["classes"].default
+
+
+def entry(**row) -> Callable:
+    """Give the builder below its row: the fields of ``Entry`` but ``builder``."""
+
+    def mark(builder: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+        builder.entry = Entry(builder, **row)
+        return builder
+
+    return mark
+
+
+def variant(
+    family: Callable[..., keras.Model], name: str, fixes: dict, **row
+) -> Callable[..., keras.Model]:
+    """A network of ``family`` as a builder of its own, with its row.
+
+    It takes the family's arguments but those that it fixes; its docstring states its
+    counts and what it fixes.
+
+    Args:
+        family: the builder; it takes ``name``, the model's name, among others.
+        name: of the network, and so of the function to be assigned.
+        fixes: values of some of the family's arguments.
+        **row: the other fields of ``Entry``.
+    """
+    signature = inspect.signature(family)
+    parameters = [
+        parameter
+        for key, parameter in signature.parameters.items()
+        if key not in fixes and key != "name"
+    ]
+
+    def builder(**options):
+        if taken := sorted(set(options) & {*fixes, "name"}):
+            raise TypeError(f"{name} fixes {taken[0]}: use {family.__name__}")
+        return family(**fixes, **options, name=name)
+
+    builder.__name__ = builder.__qualname__ = name
+    builder.__module__ = family.__module__
+    builder.__signature__ = signature.replace(parameters=parameters)
+    builder.entry = Entry(builder, fixes=fixes, **row)
+    fixed = ", ".join(f"{key}={value!r}" for key, value in fixes.items())
+    builder.__doc__ = f"""{row["trainable"]:,} parameters: ``{family.__name__}({fixed})``.
+
+    Those are trained; {row["total"]:,} with moving statistics. {row["year"]},
+    {row["paper"]}. Input, output, other arguments and errors are those of
+    ``{family.__name__}``.
+    """
+    return builder
