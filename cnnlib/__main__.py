@@ -1,6 +1,7 @@
 """``python -m cnnlib models`` and ``python -m cnnlib summary NAME``."""
 
 import argparse
+import ast
 import sys
 
 from cnnlib import models
@@ -12,14 +13,29 @@ def catalogue() -> str:
     head = ("name", "year", "paper", "task", "input", "trainable", "all", "published")
     rows = [head]
     for name, entry in models.CATALOG.items():
-        rows.append(
-            (
-                *(name, str(entry.year), entry.paper, entry.task),
-                " × ".join(map(str, entry.input_shape)),
-                *(f"{entry.trainable:,}", f"{entry.total:,}", entry.published or "–"),
-            )
+        row = (
+            name,
+            str(entry.year),
+            entry.paper,
+            entry.task,
+            " × ".join(map(str, entry.input_shape)),
+            f"{entry.trainable:,}",
+            f"{entry.total:,}",
+            entry.published or "–",
         )
+        rows.append(row)
     return table(rows, left=(0, 1, 2, 3, 4))
+
+
+def option(text: str) -> tuple[str, object]:
+    """An option's name and value, from "depth=74" or "unit=full_preactivation"."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"takes name=value; given {text!r}")
+    try:
+        return name, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return name, value
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,18 +44,31 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("models", help="list the networks that can be built")
     one = commands.add_parser("summary", help="one network, stage by stage")
-    one.add_argument("name")
-    one.add_argument(*("--input-shape", "-i"), type=int, nargs="+", help="e.g. 64 64 3")
+    families = ", ".join(models.FAMILIES)
+    one.add_argument("name", help=f"a network, or a family: {families}")
+    one.add_argument("--input-shape", "-i", type=int, nargs="+", help="e.g. 64 64 3")
     one.add_argument("--classes", "-c", type=int)
+    one.add_argument(
+        "--option",
+        "-o",
+        type=option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="e.g. depth=74; as often as needed",
+    )
     args = parser.parse_args(argv)
     if args.command == "models":
         print(catalogue())
         return 0
-    options = {"input_shape": args.input_shape, "classes": args.classes}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = dict(args.option)
+    if args.input_shape is not None:
+        options["input_shape"] = args.input_shape
+    if args.classes is not None:
+        options["classes"] = args.classes
     try:
-        model = models.build(args.name, **given)
-    except ValueError as error:
+        model = models.build(args.name, **options)
+    except (TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(summary(model))

@@ -5,14 +5,14 @@ an uncompiled ``keras.Model`` with named layers that emits **logits**::
 
     model = models.mnist_cnn(input_shape=(28, 28, 1), classes=10)
     model = models.build("lenet5")
+    model = models.build("cifar_resnet", depth=74)
 """
-
-import difflib
 
 import keras
 
+from cnnlib import checks
 from cnnlib.models.alexnet import alexnet
-from cnnlib.models.catalogue import CATALOG, Entry
+from cnnlib.models.catalogue import CATALOG, FAMILIES
 from cnnlib.models.densenet import (
     cifar_densenet,
     densenet,
@@ -24,6 +24,7 @@ from cnnlib.models.densenet import (
     densenet201,
     densenet264,
 )
+from cnnlib.models.entry import Entry, check_options
 from cnnlib.models.fc_densenet import (
     fc_densenet,
     fc_densenet56,
@@ -44,6 +45,7 @@ from cnnlib.models.resnet import (
     cifar_resnet,
     plain20,
     plain56,
+    resnet,
     resnet18,
     resnet20,
     resnet32,
@@ -65,6 +67,7 @@ from cnnlib.models.resnet_v2 import (
     resnet164_v2,
     resnet200_v2,
     resnet1001_v2,
+    resnet_v2,
 )
 from cnnlib.models.series import fcn_series, resnet_series
 from cnnlib.models.stochastic import stochastic_depth
@@ -75,6 +78,7 @@ from cnnlib.models.xception import xception
 
 __all__ = [
     "CATALOG",
+    "FAMILIES",
     "Entry",
     "alexnet",
     "build",
@@ -115,6 +119,7 @@ __all__ = [
     "plain56",
     "preprocess",
     "rbf_network",
+    "resnet",
     "resnet18",
     "resnet20",
     "resnet32",
@@ -134,6 +139,7 @@ __all__ = [
     "resnet1001_v2",
     "resnet1202",
     "resnet_series",
+    "resnet_v2",
     "stochastic_depth",
     "unet",
     "unet_output_size",
@@ -144,20 +150,17 @@ __all__ = [
 
 
 def build(name: str, **options) -> keras.Model:
-    """Build a network of the catalogue by name.
+    """Build a network of the catalogue, or one of a family, by name.
 
     Args:
-        name: a key of ``CATALOG``.
-        **options: what its builder takes.
+        name: a key of ``CATALOG`` or of ``FAMILIES``.
+        **options: what its builder takes, such as ``depth=74`` for "cifar_resnet".
 
     Raises:
-        ValueError: ``name`` is not in the catalogue, or an option's value is refused.
+        ValueError: no network has that name, or an option's value is refused.
         TypeError: the builder has no such option.
     """
-    if name not in CATALOG:
-        near = difflib.get_close_matches(str(name).lower(), CATALOG, n=1, cutoff=0)
-        raise ValueError(
-            f"no network is called {name!r}; the nearest is {near[0]!r}. "
-            f"Known: {', '.join(CATALOG)}"
-        )
-    return CATALOG[name].builder(**options)
+    checks.named("network", name, [*CATALOG, *FAMILIES])
+    builder = CATALOG[name].builder if name in CATALOG else FAMILIES[name]
+    check_options(builder, options)
+    return builder(**options)

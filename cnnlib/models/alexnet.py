@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from cnnlib.checks import network as check
 from cnnlib.layers import LocalResponseNormalization
-from cnnlib.models.checks import check
+from cnnlib.models.entry import entry
 
 
 def normal():
@@ -14,6 +15,17 @@ def normal():
     return keras.initializers.RandomNormal(stddev=0.01)
 
 
+@entry(
+    year=2012,
+    paper="doi:10.1145/3065386",
+    trainable=60_965_224,
+    total=60_965_224,
+    published="60 M",
+    source="abstract",
+    top1=40.7,
+    top5=18.2,
+    protocol="table 2: one network, mean over ten crops",
+)
 def alexnet(
     *,
     input_shape: Sequence[int] = (227, 227, 3),

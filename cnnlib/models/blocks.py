@@ -10,7 +10,8 @@ from keras import layers
 
 from cnnlib.layers import RepeatedUnit
 
-# Normalization in keras.applications' ResNet and DenseNet.
+# Normalization in most papers' code, and in keras.applications' ResNet and DenseNet.
+PAPER_NORM = {"epsilon": 1e-5, "momentum": 0.9}
 KERAS_NORM = {"epsilon": 1.001e-5, "momentum": 0.99}
 
 # The start of 1502.01852, a Gaussian with variance 2 over the fan-in. Keras's
@@ -20,6 +21,66 @@ HE_GAUSSIAN = {
     "class_name": "VarianceScaling",
     "config": {"scale": 2.0, "mode": "fan_in", "distribution": "untruncated_normal"},
 }
+
+CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D}  # by the number of sides
+
+
+def steps(
+    x,
+    order: str,
+    filters: int = 0,
+    kernel_size: int = 3,
+    strides: int = 1,
+    *,
+    name: str,
+    padding: str = "centred",
+    use_bias: bool = False,
+    initializer: str | dict = HE_GAUSSIAN,
+    norm: dict = PAPER_NORM,
+    dropout: float = 0.0,
+):
+    """Convolution, normalization, ReLU and dropout, those that ``order`` names.
+
+    Args:
+        x: a tensor of series or images.
+        order: such as "conv bn relu" or "bn relu conv dropout". The layers are called
+            ``name_conv``, ``name_bn``, ``name_relu`` and ``name_dropout``.
+        filters: maps that the convolution makes.
+        kernel_size: its side.
+        strides: its stride.
+        name: what the layers' names begin with.
+        padding: "centred" puts as many zeros on either side, as papers mean it. Keras's
+            "same" agrees at stride 1; at stride 2 it pads even images below and to the
+            right only, so there ``name_pad`` comes first. Or one of Keras's.
+        use_bias: not by default: the normalization's shift does a bias's work.
+        initializer: of the kernel.
+        norm: the normalization's arguments.
+        dropout: its rate.
+    """
+    for step in order.split():
+        if step == "conv":
+            keras_padding = padding
+            if padding == "centred":
+                keras_padding = "same"
+                if strides > 1 and kernel_size > 1:
+                    x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
+                    keras_padding = "valid"
+            x = CONVOLUTIONS[len(x.shape) - 2](
+                filters,
+                kernel_size,
+                strides,
+                keras_padding,
+                use_bias=use_bias,
+                kernel_initializer=initializer,
+                name=f"{name}_conv",
+            )(x)
+        elif step == "bn":
+            x = layers.BatchNormalization(name=f"{name}_bn", **norm)(x)
+        elif step == "relu":
+            x = layers.ReLU(name=f"{name}_relu")(x)
+        else:
+            x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return x
 
 
 def conv_bn(
@@ -38,68 +99,30 @@ def conv_bn(
 ):
     """Convolution, batch normalization, activation: ``name_conv``, ``_bn``, ``_relu``.
 
-    No bias by default: the normalization's shift does its work. ``activation=None``
-    leaves the last step out. ``epsilon`` and ``momentum`` are those of most papers'
-    code (1e-5, and 0.9 in Keras's sense); pass others where the source has others.
+    With Keras's padding; ``activation=None`` leaves the last step out.
     """
-    x = layers.Conv2D(
+    norm = {"epsilon": epsilon, "momentum": momentum, "scale": scale}
+    x = steps(
+        x,
+        "conv bn",
         filters,
         kernel_size,
         strides,
-        padding,
+        name=name,
+        padding=padding,
         use_bias=use_bias,
-        kernel_initializer=HE_GAUSSIAN,
-        name=f"{name}_conv",
-    )(x)
-    x = layers.BatchNormalization(
-        momentum=momentum, epsilon=epsilon, scale=scale, name=f"{name}_bn"
-    )(x)
+        norm=norm,
+    )
     if activation is None:
         return x
     return layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 
-def bn_relu(x, *, name: str, epsilon: float = 1e-5, momentum: float = 0.9):
-    """Batch normalization and ReLU ahead of a convolution: ``name_bn``, ``_relu``."""
-    x = layers.BatchNormalization(
-        momentum=momentum, epsilon=epsilon, name=f"{name}_bn"
-    )(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
 def logits(x, classes: int):
     """Mean over all places, then a dense layer: ``pool`` and ``logits``."""
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    return layers.Dense(classes, name="logits")(x)
-
-
-def centred_conv(
-    x,
-    filters: int,
-    kernel_size: int = 3,
-    strides: int = 1,
-    *,
-    name: str,
-    use_bias: bool = False,
-):
-    """A convolution with as many zeros on either side: ``name_conv``.
-
-    That is what papers mean by padding. Keras's "same" agrees at stride 1; at stride 2
-    it pads even images below and to the right only, so here ``name_pad`` comes first.
-    """
-    padding = "same"
-    if strides > 1 and kernel_size > 1:
-        x = layers.ZeroPadding2D(kernel_size // 2, name=f"{name}_pad")(x)
-        padding = "valid"
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        strides,
-        padding,
-        use_bias=use_bias,
-        kernel_initializer=HE_GAUSSIAN,
-        name=f"{name}_conv",
-    )(x)
+    series = len(x.shape) == 3
+    kind = layers.GlobalAveragePooling1D if series else layers.GlobalAveragePooling2D
+    return layers.Dense(classes, name="logits")(kind(name="pool")(x))
 
 
 def repeat(unit, x, count: int, *, stage: str, scan: bool):

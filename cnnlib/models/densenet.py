@@ -4,13 +4,15 @@ Every layer of a block reads the concatenated outputs of all layers before it.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
 
-from cnnlib.models.blocks import HE_GAUSSIAN, bn_relu, dense_block, logits
-from cnnlib.models.checks import check, positive, units
-from cnnlib.models.pretrained import load
+from cnnlib import checks
+from cnnlib.models.blocks import dense_block, logits, steps
+from cnnlib.models.entry import variant
+from cnnlib.models.pretrained import check_weights, load
 
 # Table 1: layers in each block of the networks for ImageNet; growth rate 32.
 BLOCKS = {
@@ -21,49 +23,23 @@ BLOCKS = {
 }
 
 
-def _conv(x, filters, kernel_size, dropout, *, name):
-    """A convolution without bias, then dropout if there is any."""
-    x = layers.Conv2D(
-        filters,
-        kernel_size,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=HE_GAUSSIAN,
-        name=f"{name}_conv",
-    )(x)
-    return layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
-
-
 def _body(x, blocks, growth, bottleneck, compression, dropout, classes):
     """Dense blocks with transitions between them, and the head."""
+    layer = "bn relu conv dropout" if dropout else "bn relu conv"
 
     def unit(x, name):
         if bottleneck:
-            x = bn_relu(x, name=f"{name}_a")
-            x = _conv(x, 4 * growth, 1, dropout, name=f"{name}_a")
-        x = bn_relu(x, name=f"{name}_b")
-        return _conv(x, growth, 3, dropout, name=f"{name}_b")
+            x = steps(x, layer, 4 * growth, 1, name=f"{name}_a", dropout=dropout)
+        return steps(x, layer, growth, 3, name=f"{name}_b", dropout=dropout)
 
     for i, size in enumerate(blocks, start=1):
         x, _ = dense_block(x, size, unit, name=f"block{i}")
         if i < len(blocks):
-            x = bn_relu(x, name=f"transition{i}")
+            name = f"transition{i}"
             width = int(x.shape[-1] * compression)
-            x = _conv(x, width, 1, dropout, name=f"transition{i}")
-            x = layers.AveragePooling2D(2, name=f"transition{i}_pool")(x)
-    return logits(bn_relu(x, name="final"), classes)
-
-
-def _check(name, growth, compression, dropout):
-    """Refuse hyperparameters that no DenseNet has."""
-    if not positive(growth):
-        raise ValueError(f"{name} takes growth=1 or more; given {growth!r}")
-    if not 0 < compression <= 1:
-        raise ValueError(
-            f"{name} takes a compression above 0 and at most 1; given {compression!r}"
-        )
-    if not 0 <= dropout < 1:
-        raise ValueError(f"{name} takes a dropout from 0 to below 1; given {dropout!r}")
+            x = steps(x, layer, width, 1, name=name, dropout=dropout)
+            x = layers.AveragePooling2D(2, name=f"{name}_pool")(x)
+    return logits(steps(x, "bn relu", name="final"), classes)
 
 
 def cifar_densenet(
@@ -101,13 +77,15 @@ def cifar_densenet(
     Raises:
         ValueError: a shape, a depth or a rate that no such network can have.
     """
-    check(name, input_shape, classes, smallest=4)
-    size = units(name, depth, step=6 if bottleneck else 3, first=4)
+    shape, classes = checks.network(name, input_shape, classes, smallest=4)
+    size = checks.units(name, depth, step=6 if bottleneck else 3, first=4)
     if compression is None:
         compression = 0.5 if bottleneck else 1.0
-    _check(name, growth, compression, dropout)
-    image = keras.Input(tuple(input_shape), name="image")
-    x = _conv(image, 2 * growth if bottleneck else 16, 3, 0, name="conv1")
+    growth = checks.integer(name, "growth", growth)
+    compression = checks.number(name, "compression", compression, above=0, most=1)
+    dropout = checks.number(name, "dropout", dropout, least=0, below=1)
+    image = keras.Input(shape, name="image")
+    x = steps(image, "conv", 2 * growth if bottleneck else 16, name="conv1")
     x = _body(x, (size,) * 3, growth, bottleneck, compression, dropout, classes)
     return keras.Model(image, x, name=name)
 
@@ -120,6 +98,7 @@ def densenet(
     growth: int = 32,
     compression: float = 0.5,
     dropout: float = 0.0,
+    weights: str | None = None,
     name: str = "densenet",
 ) -> keras.Model:
     """DenseNet-BC for ImageNet, by its table of blocks.
@@ -140,168 +119,90 @@ def densenet(
         growth: k, the maps that each layer adds; the stem has 2k.
         compression: θ, the part of the maps that a transition keeps.
         dropout: rate after each convolution but the first.
+        weights: None, or "imagenet" for those that keras.applications has for
+            DenseNet-121, 169 and 201 (see ``models.preprocess``), with the default
+            channels and classes; the blocks say which it is.
         name: of the model.
 
     Raises:
-        ValueError: a shape, a table or a rate that no such network can have.
+        ValueError: a shape, a table or a rate that no such network can have, or weights
+            that do not fit.
+        OSError: the weights could not be downloaded.
     """
     table = tuple(blocks)
-    if not table or not all(positive(n) for n in table):
+    if not table or not all(checks.is_integer(n) and n > 0 for n in table):
         raise ValueError(f"{name} takes blocks of 1 or more layers; given {blocks!r}")
     # A quarter of the side, rounded up, is halved between blocks.
-    check(name, input_shape, classes, smallest=2 ** (len(table) + 1) - 3)
-    _check(name, growth, compression, dropout)
-    image = keras.Input(tuple(input_shape), name="image")
-    x = layers.ZeroPadding2D(3, name="conv1_pad")(image)
-    x = layers.Conv2D(
-        2 * growth,
-        7,
-        2,
-        use_bias=False,
-        kernel_initializer=HE_GAUSSIAN,
-        name="conv1_conv",
-    )(x)
-    x = bn_relu(x, name="conv1")
+    smallest = 2 ** (len(table) + 1) - 3
+    shape, classes = checks.network(name, input_shape, classes, smallest=smallest)
+    growth = checks.integer(name, "growth", growth)
+    compression = checks.number(name, "compression", compression, above=0, most=1)
+    dropout = checks.number(name, "dropout", dropout, least=0, below=1)
+    depths = [depth for depth, known in BLOCKS.items() if known == table]
+    network = f"densenet{depths[0]}" if depths else name
+    check_weights(network, weights, shape[-1], classes)
+    image = keras.Input(shape, name="image")
+    x = steps(image, "conv bn relu", 2 * growth, 7, 2, name="conv1")
     x = layers.ZeroPadding2D(1, name="conv1_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)
     x = _body(x, table, growth, True, compression, dropout, classes)
-    return keras.Model(image, x, name=name)
+    return load(keras.Model(image, x, name=name), weights, network)
 
 
-def densenet40(
-    *, input_shape: Sequence[int] = (32, 32, 3), classes: int = 10, dropout: float = 0.0
-) -> keras.Model:
-    """DenseNet with L=40 and k=12: 1,037,818 parameters, 1,019,722 trained.
+_row = partial(variant, year=2016, paper="1608.06993")
+_cifar = partial(_row, cifar_densenet, source="table 2")
+_imagenet = partial(_row, densenet, protocol="single crop, table 3")
 
-    See ``cifar_densenet``.
-    """
-    return cifar_densenet(
-        input_shape=input_shape,
-        classes=classes,
-        depth=40,
-        growth=12,
-        bottleneck=False,
-        dropout=dropout,
-        name="densenet40",
-    )
-
-
-def densenet100_bc(
-    *, input_shape: Sequence[int] = (32, 32, 3), classes: int = 10, dropout: float = 0.0
-) -> keras.Model:
-    """DenseNet-BC with L=100 and k=12: 793,150 parameters, 769,162 trained.
-
-    See ``cifar_densenet``.
-    """
-    return cifar_densenet(
-        input_shape=input_shape,
-        classes=classes,
-        depth=100,
-        growth=12,
-        bottleneck=True,
-        dropout=dropout,
-        name="densenet100_bc",
-    )
-
-
-def densenet190_bc(
-    *, input_shape: Sequence[int] = (32, 32, 3), classes: int = 10, dropout: float = 0.0
-) -> keras.Model:
-    """DenseNet-BC with L=190 and k=40: 25,881,390 parameters, 25,624,430 trained.
-
-    See ``cifar_densenet``.
-    """
-    return cifar_densenet(
-        input_shape=input_shape,
-        classes=classes,
-        depth=190,
-        growth=40,
-        bottleneck=True,
-        dropout=dropout,
-        name="densenet190_bc",
-    )
-
-
-def densenet121(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    dropout: float = 0.0,
-    weights: str | None = None,
-) -> keras.Model:
-    """DenseNet-121 (k=32): 8,062,504 parameters, 7,978,856 trained.
-
-    See ``densenet``. ``weights="imagenet"`` loads those of keras.applications, at the
-    default classes (see ``models.preprocess``).
-    """
-    model = densenet(
-        input_shape=input_shape,
-        classes=classes,
-        blocks=BLOCKS[121],
-        dropout=dropout,
-        name="densenet121",
-    )
-    return load(model, weights)
-
-
-def densenet169(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    dropout: float = 0.0,
-    weights: str | None = None,
-) -> keras.Model:
-    """DenseNet-169 (k=32): 14,307,880 parameters, 14,149,480 trained.
-
-    See ``densenet``. ``weights="imagenet"`` loads those of keras.applications, at the
-    default classes (see ``models.preprocess``).
-    """
-    model = densenet(
-        input_shape=input_shape,
-        classes=classes,
-        blocks=BLOCKS[169],
-        dropout=dropout,
-        name="densenet169",
-    )
-    return load(model, weights)
-
-
-def densenet201(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    dropout: float = 0.0,
-    weights: str | None = None,
-) -> keras.Model:
-    """DenseNet-201 (k=32): 20,242,984 parameters, 20,013,928 trained.
-
-    See ``densenet``. ``weights="imagenet"`` loads those of keras.applications, at the
-    default classes (see ``models.preprocess``).
-    """
-    model = densenet(
-        input_shape=input_shape,
-        classes=classes,
-        blocks=BLOCKS[201],
-        dropout=dropout,
-        name="densenet201",
-    )
-    return load(model, weights)
-
-
-def densenet264(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    dropout: float = 0.0,
-) -> keras.Model:
-    """DenseNet-264 (k=32): 33,736,232 parameters, 33,337,704 trained.
-
-    See ``densenet``.
-    """
-    return densenet(
-        input_shape=input_shape,
-        classes=classes,
-        blocks=BLOCKS[264],
-        dropout=dropout,
-        name="densenet264",
-    )
+densenet40 = _cifar(
+    "densenet40",
+    {"depth": 40, "growth": 12, "bottleneck": False, "compression": 1.0},
+    trainable=1_019_722,
+    total=1_037_818,
+    published="1.0 M",
+)
+densenet100_bc = _cifar(
+    "densenet100_bc",
+    {"depth": 100, "growth": 12, "bottleneck": True, "compression": 0.5},
+    trainable=769_162,
+    total=793_150,
+    published="0.8 M",
+)
+densenet190_bc = _cifar(
+    "densenet190_bc",
+    {"depth": 190, "growth": 40, "bottleneck": True, "compression": 0.5},
+    trainable=25_624_430,
+    total=25_881_390,
+    published="25.6 M",
+)
+densenet121 = _imagenet(
+    "densenet121",
+    {"blocks": BLOCKS[121], "growth": 32, "compression": 0.5},
+    trainable=7_978_856,
+    total=8_062_504,
+    top1=25.02,
+    top5=7.71,
+)
+densenet169 = _imagenet(
+    "densenet169",
+    {"blocks": BLOCKS[169], "growth": 32, "compression": 0.5},
+    trainable=14_149_480,
+    total=14_307_880,
+    top1=23.80,
+    top5=6.85,
+)
+densenet201 = _imagenet(
+    "densenet201",
+    {"blocks": BLOCKS[201], "growth": 32, "compression": 0.5},
+    trainable=20_013_928,
+    total=20_242_984,
+    top1=22.58,
+    top5=6.34,
+)
+densenet264 = _imagenet(
+    "densenet264",
+    {"blocks": BLOCKS[264], "growth": 32, "compression": 0.5},
+    trainable=33_337_704,
+    total=33_736_232,
+    top1=22.15,
+    top5=6.12,
+)

@@ -15,7 +15,8 @@ The catalogue, the command line, docstrings and tests all read ``builder.entry``
 """
 
 import inspect
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import keras
@@ -31,8 +32,9 @@ class Entry:
     includes moving statistics. ``published`` is the parameter count as its ``source``
     states it, both None where none is stated. ``top1`` and ``top5`` are the published
     ImageNet validation errors in percent of one network, ``protocol`` says how they
-    were measured and where they stand; all None where there are none. ``fixes`` holds
-    what a variant fixes of its family's arguments.
+    were measured and where they stand; all None where there are none. A variant has its
+    ``family``, the values that it ``fixes`` of the family's arguments, and a ``note``
+    for its docstring.
     """
 
     builder: Callable[..., keras.Model]
@@ -46,7 +48,9 @@ class Entry:
     top1: float | None = None
     top5: float | None = None
     protocol: str | None = None
+    family: Callable[..., keras.Model] | None = None
     fixes: dict = field(default_factory=dict)
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -62,6 +66,26 @@ class Entry:
     def classes(self) -> int:
         """The builder's default."""
         return inspect.signature(self.builder).parameters["classes"].default
+
+    def describe(self) -> str:
+        """A variant's docstring: its counts, what it fixes, and what was published."""
+        family = self.family.__name__
+        fixed = ", ".join(f"{key}={value!r}" for key, value in self.fixes.items())
+        arxiv = "arXiv:" if self.paper[0].isdigit() else ""
+        facts = [f"``{family}({fixed})``; {arxiv}{self.paper}, {self.year}."]
+        if self.published:
+            facts.append(f"Published: {self.published} parameters ({self.source}).")
+        if self.top1:
+            error = f"{self.top1} % top-1 and {self.top5} % top-5"
+            facts.append(f"Published ImageNet error: {error} ({self.protocol}).")
+        paragraphs = [
+            f"{self.trainable:,} trained parameters; {self.total:,} with moving "
+            "statistics.",
+            " ".join(facts),
+            self.note,
+            f"Input, output, other arguments and errors are those of ``{family}``.",
+        ]
+        return "\n\n".join(textwrap.fill(text, 80) for text in paragraphs if text)
 
 
 def entry(**row) -> Callable:
@@ -79,8 +103,8 @@ def variant(
 ) -> Callable[..., keras.Model]:
     """A network of ``family`` as a builder of its own, with its row.
 
-    It takes the family's arguments but those that it fixes; its docstring states its
-    counts and what it fixes.
+    It takes the family's arguments but those that it fixes, and refuses others with a
+    TypeError; its docstring is ``Entry.describe``'s.
 
     Args:
         family: the builder; it takes ``name``, the model's name, among others.
@@ -96,19 +120,31 @@ def variant(
     ]
 
     def builder(**options):
-        if taken := sorted(set(options) & {*fixes, "name"}):
-            raise TypeError(f"{name} fixes {taken[0]}: use {family.__name__}")
+        check_options(builder, options)
         return family(**fixes, **options, name=name)
 
     builder.__name__ = builder.__qualname__ = name
     builder.__module__ = family.__module__
     builder.__signature__ = signature.replace(parameters=parameters)
-    builder.entry = Entry(builder, fixes=fixes, **row)
-    fixed = ", ".join(f"{key}={value!r}" for key, value in fixes.items())
-    builder.__doc__ = f"""{row["trainable"]:,} parameters: ``{family.__name__}({fixed})``.
-
-    Those are trained; {row["total"]:,} with moving statistics. {row["year"]},
-    {row["paper"]}. Input, output, other arguments and errors are those of
-    ``{family.__name__}``.
-    """
+    builder.entry = Entry(builder, family=family, fixes=fixes, **row)
+    builder.__doc__ = builder.entry.describe()
     return builder
+
+
+def check_options(builder: Callable[..., keras.Model], options: Iterable[str]) -> None:
+    """Refuse options that ``builder`` does not take.
+
+    Raises:
+        TypeError: the message names the options there are, and the family that takes
+            what a variant fixes.
+    """
+    known = inspect.signature(builder).parameters
+    for option in options:
+        if option not in known:
+            row = getattr(builder, "entry", None)
+            fixed = row is not None and option in row.fixes
+            aside = f" ({row.family.__name__} takes it)" if fixed else ""
+            raise TypeError(
+                f"{builder.__name__} has no option {option!r}{aside}; it takes "
+                f"{', '.join(known)}"
+            )

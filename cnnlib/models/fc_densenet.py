@@ -5,13 +5,15 @@ dense blocks.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.layers import CropLike
-from cnnlib.models.blocks import dense_block
-from cnnlib.models.checks import check, positive
+from cnnlib.models.blocks import dense_block, steps
+from cnnlib.models.entry import variant
 
 # Section 4.2 and table 2: growth, and layers in each block on the way down, at the
 # bottom and on the way up.
@@ -22,19 +24,12 @@ TABLE = {
 }
 
 
-def _conv(x, filters, size, dropout, *, name):
-    """Batch normalization, ReLU, convolution, dropout: the paper's layer (table 1)."""
-    # Epsilon and momentum are those of Lasagne, in which the authors' code is written.
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-4, name=f"{name}_bn")(x)
-    x = layers.ReLU(name=f"{name}_relu")(x)
-    x = layers.Conv2D(
-        filters,
-        size,
-        padding="same",
-        kernel_initializer="he_uniform",
-        name=f"{name}_conv",
-    )(x)
-    return layers.Dropout(dropout, name=f"{name}_dropout")(x)
+# Normalization's epsilon and momentum are those of Lasagne, in which the authors' code
+# is written. ``_layer`` is the paper's (table 1), with its dropout.
+_conv = partial(steps, use_bias=True, initializer="he_uniform")
+_layer = partial(
+    _conv, order="bn relu conv dropout", norm={"epsilon": 1e-4, "momentum": 0.9}
+)
 
 
 def fc_densenet(
@@ -73,30 +68,30 @@ def fc_densenet(
         ValueError: a shape or a table that no such network can have.
     """
     table = tuple(blocks)
-    if len(table) % 2 == 0 or not all(positive(n) for n in table):
+    if len(table) % 2 == 0 or not all(checks.is_integer(n) and n > 0 for n in table):
         raise ValueError(
             f"{name} takes an odd number of blocks, each of 1 or more layers (down, "
             f"bottom, up); given {blocks!r}"
         )
     pools = len(table) // 2
-    check(name, input_shape, classes, smallest=2**pools, any_size=True)
+    shape, classes = checks.network(
+        name, input_shape, classes, smallest=2**pools, any_size=True
+    )
+    growth = checks.integer(name, "growth", growth)
+    width = checks.integer(name, "width", width)
+    dropout = checks.number(name, "dropout", dropout, least=0, below=1)
 
     def unit(x, name):
-        return _conv(x, growth, 3, dropout, name=name)
+        return _layer(x, filters=growth, name=name, dropout=dropout)
 
-    image = keras.Input(tuple(input_shape), name="image")
-    x = layers.Conv2D(
-        width,
-        3,
-        padding="same",
-        kernel_initializer="he_uniform",
-        name="conv1_conv",
-    )(image)
+    image = keras.Input(shape, name="image")
+    x = _conv(image, "conv", width, name="conv1")
     skips = []
     for i, size in enumerate(table[:pools], start=1):
         x, _ = dense_block(x, size, unit, name=f"down{i}")
         skips.append(x)
-        x = _conv(x, x.shape[-1], 1, dropout, name=f"transition{i}")
+        maps, name_ = x.shape[-1], f"transition{i}"
+        x = _layer(x, filters=maps, kernel_size=1, name=name_, dropout=dropout)
         x = layers.MaxPooling2D(2, name=f"transition{i}_pool")(x)
     x, new = dense_block(x, table[pools], unit, name="bottom")
     for i, size in zip(range(pools, 0, -1), table[pools + 1 :], strict=True):
@@ -116,64 +111,35 @@ def fc_densenet(
     return keras.Model(image, x, name=name)
 
 
-def fc_densenet56(
-    *,
-    input_shape: Sequence[int | None] = (224, 224, 3),
-    classes: int = 11,
-    dropout: float = 0.2,
-) -> keras.Model:
-    """FC-DenseNet56: 1,397,963 parameters, 1,376,795 trained.
+_row = partial(
+    variant,
+    fc_densenet,
+    year=2016,
+    paper="1611.09326",
+    task="segmentation",
+    source="table 3",
+)
 
-    See ``fc_densenet``.
-    """
-    growth, blocks = TABLE[56]
-    return fc_densenet(
-        input_shape=input_shape,
-        classes=classes,
-        blocks=blocks,
-        growth=growth,
-        dropout=dropout,
-        name="fc_densenet56",
-    )
-
-
-def fc_densenet67(
-    *,
-    input_shape: Sequence[int | None] = (224, 224, 3),
-    classes: int = 11,
-    dropout: float = 0.2,
-) -> keras.Model:
-    """FC-DenseNet67: 3,502,923 parameters, 3,463,243 trained.
-
-    See ``fc_densenet``.
-    """
-    growth, blocks = TABLE[67]
-    return fc_densenet(
-        input_shape=input_shape,
-        classes=classes,
-        blocks=blocks,
-        growth=growth,
-        dropout=dropout,
-        name="fc_densenet67",
-    )
-
-
-def fc_densenet103(
-    *,
-    input_shape: Sequence[int | None] = (224, 224, 3),
-    classes: int = 11,
-    dropout: float = 0.2,
-) -> keras.Model:
-    """FC-DenseNet103: 9,425,163 parameters, 9,322,091 trained.
-
-    See ``fc_densenet``.
-    """
-    growth, blocks = TABLE[103]
-    return fc_densenet(
-        input_shape=input_shape,
-        classes=classes,
-        blocks=blocks,
-        growth=growth,
-        dropout=dropout,
-        name="fc_densenet103",
-    )
+fc_densenet56 = _row(
+    "fc_densenet56",
+    {"growth": TABLE[56][0], "blocks": TABLE[56][1], "width": 48},
+    trainable=1_376_795,
+    total=1_397_963,
+    published="1.5 M",
+    note="The paper's 1.5 M do not follow from its own table, which has been read as "
+    "for the other two, whose figures agree.",
+)
+fc_densenet67 = _row(
+    "fc_densenet67",
+    {"growth": TABLE[67][0], "blocks": TABLE[67][1], "width": 48},
+    trainable=3_463_243,
+    total=3_502_923,
+    published="3.5 M",
+)
+fc_densenet103 = _row(
+    "fc_densenet103",
+    {"growth": TABLE[103][0], "blocks": TABLE[103][1], "width": 48},
+    trainable=9_322_091,
+    total=9_425_163,
+    published="9.4 M",
+)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from cnnlib.checks import network as check
 from cnnlib.layers import Bilinear, CropLike
 from cnnlib.models.blocks import HE_GAUSSIAN
-from cnnlib.models.checks import check
+from cnnlib.models.entry import entry
 from cnnlib.models.vgg import vgg_stages
 
 # The poolings whose scores are added (stage: rows and columns to leave out), and what
@@ -69,6 +70,13 @@ def _fcn(stride: int, input_shape, classes: int, learn_upsampling: bool):
     return keras.Model(image, x, name=name)
 
 
+@entry(
+    year=2014,
+    paper="1411.4038",
+    task="segmentation",
+    trainable=134_346_581,
+    total=136_152_917,
+)
 def fcn32s(
     *, input_shape: Sequence[int | None] = (224, 224, 3), classes: int = 21
 ) -> keras.Model:
@@ -97,6 +105,13 @@ def fcn32s(
     return _fcn(32, input_shape, classes, False)
 
 
+@entry(
+    year=2014,
+    paper="1411.4038",
+    task="segmentation",
+    trainable=134_357_354,
+    total=134_815_994,
+)
 def fcn16s(
     *,
     input_shape: Sequence[int | None] = (224, 224, 3),
@@ -121,6 +136,13 @@ def fcn16s(
     return _fcn(16, input_shape, classes, learn_upsampling)
 
 
+@entry(
+    year=2014,
+    paper="1411.4038",
+    task="segmentation",
+    trainable=134_362_751,
+    total=134_489_759,
+)
 def fcn8s(
     *,
     input_shape: Sequence[int | None] = (224, 224, 3),

@@ -6,30 +6,21 @@ on in all of them.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.layers import ColumnChoice, FractalJoin
-from cnnlib.models.blocks import logits
-from cnnlib.models.checks import check, positive
+from cnnlib.models.blocks import logits, steps
+from cnnlib.models.entry import entry
+
+# As in the authors' code.
+_unit = partial(steps, order="conv dropout bn relu", initializer="glorot_uniform")
 
 
-def _unit(x, filters: int, dropout: float, *, name: str):
-    """Convolution, dropout, batch normalization, ReLU, as in the authors' code."""
-    x = layers.Conv2D(
-        filters,
-        3,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="glorot_uniform",
-        name=f"{name}_conv",
-    )(x)
-    x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
+@entry(year=2016, paper="1605.07648", trainable=33_724_618, total=33_745_226)
 def fractalnet(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -61,7 +52,8 @@ def fractalnet(
     Input: float, (n, height, width, channels). Output: logits, (n, classes).
 
     Where the paper leaves it open: at more than 32×32 pixels, the mean over the places
-    that five pools leave.
+    that five pools leave. Where it is not the authors' Caffe network: that one
+    normalizes without a scale and a shift, which are 20,608 parameters.
 
     Args:
         input_shape: height, width, channels; with five blocks both sides at least 32.
@@ -76,17 +68,18 @@ def fractalnet(
     Raises:
         ValueError: a shape, or a structure that no such network can have.
     """
-    check("fractalnet", input_shape, classes, smallest=2 ** len(filters))
+    shape, classes = checks.network(
+        "fractalnet", input_shape, classes, smallest=2 ** len(filters)
+    )
     if len(filters) != len(dropout):
         raise ValueError(
             f"fractalnet takes a dropout rate for each of its {len(filters)} blocks; "
             f"given {dropout!r}"
         )
-    if not positive(columns):
-        raise ValueError(f"fractalnet takes columns=1 or more; given {columns!r}")
-    if column is not None and not (positive(column) and column <= columns):
-        raise ValueError(f"fractalnet has columns 1 to {columns}; given {column!r}")
-    image = keras.Input(tuple(input_shape), name="image")
+    columns = checks.integer("fractalnet", "columns", columns)
+    if column is not None:
+        checks.choice("fractalnet", "column", column, range(1, columns + 1))
+    image = keras.Input(shape, name="image")
     built = range(1, columns + 1) if column is None else [column]
     joins = len(built) > 1
     if joins:
@@ -100,7 +93,7 @@ def fractalnet(
             for c in due:
                 i = step // 2 ** (columns - c)
                 name = f"block{b}_column{c}_{i}"
-                heads[c] = _unit(heads[c], width, rate, name=name)
+                heads[c] = _unit(heads[c], filters=width, dropout=rate, name=name)
                 if step == steps:
                     pool = layers.MaxPooling2D(2, name=f"block{b}_column{c}_pool")
                     heads[c] = pool(heads[c])

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import keras
 from keras import initializers, layers
 
+from cnnlib import checks
 from cnnlib.layers import GatedSum
-from cnnlib.models.checks import check, positive
+from cnnlib.models.entry import entry
 
 
 def _highway(x, layer, units, bias, *, name: str):
@@ -34,6 +35,14 @@ def _conv3(units, **options):
     return layers.Conv2D(units, 3, padding="same", **options)
 
 
+@entry(
+    year=2015,
+    paper="1505.00387",
+    trainable=2_244_328,
+    total=2_244_328,
+    published="2.3 M",
+    source="table 1, Highway 2",
+)
 def highway(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -57,7 +66,9 @@ def highway(
     Input: float, (n, height, width, channels); the authors normalize the contrast and
     subtract the mean. Output: logits, (n, classes).
 
-    Where it is not theirs: the first convolution starts as the others do.
+    Where it is not theirs: all kernels start from Keras's ``glorot_uniform``, theirs
+    from Gaussians; the last convolution has ``classes`` maps, theirs 100, which makes
+    2,256,838 parameters.
 
     Args:
         input_shape: height, width, channels; with three stages both sides at least 4.
@@ -70,13 +81,19 @@ def highway(
     Raises:
         ValueError: a shape, or stages that no such network can have.
     """
-    if not widths or len(widths) != len(units) or not all(map(positive, widths)):
+    if (
+        not widths
+        or len(widths) != len(units)
+        or not all(checks.is_integer(width) and width > 0 for width in widths)
+    ):
         raise ValueError(
             f"highway takes a width and a number of units for each stage; given "
             f"widths={widths!r}, units={units!r}"
         )
-    check("highway", input_shape, classes, smallest=2 ** (len(widths) - 1))
-    image = keras.Input(tuple(input_shape), name="image")
+    shape, classes = checks.network(
+        "highway", input_shape, classes, smallest=2 ** (len(widths) - 1)
+    )
+    image = keras.Input(shape, name="image")
     x = layers.Dropout(dropout, name="image_dropout")(image)
     for i, (width, count) in enumerate(zip(widths, units, strict=True), start=1):
         x = _conv3(width, activation="relu", name=f"stage{i}_conv")(x)
@@ -92,6 +109,7 @@ def highway(
     return keras.Model(image, x, name="highway")
 
 
+@entry(year=2015, paper="1505.00387", trainable=80_560, total=80_560)
 def highway_mlp(
     *,
     input_shape: Sequence[int] = (28, 28, 1),
@@ -103,7 +121,9 @@ def highway_mlp(
     """The thin, deep, fully connected highway network for MNIST.
 
     arXiv:1505.00387, section 3.1, with 10 to 100 layers: a dense layer to ``width``,
-    depth − 2 highway layers, the logits. 80,560 parameters at the defaults. The plain
+    depth − 2 highway layers, the logits. 80,560 parameters at the defaults. (The later
+    arXiv:1507.06228, section 3.1, has a highway layer more at each depth: it does not
+    count the logits.) The plain
     network beside it, with 71 units a layer for as many weights, is
     ``mlp(units=(71,) * 9, dropout=0)``.
 
@@ -123,10 +143,9 @@ def highway_mlp(
     Raises:
         ValueError: a shape, a depth or a width that no such network can have.
     """
-    check("highway_mlp", input_shape, classes)
-    if not positive(depth) or depth < 3:
-        raise ValueError(f"highway_mlp takes depth=3 or more; given {depth!r}")
-    image = keras.Input(tuple(input_shape), name="image")
+    shape, classes = checks.network("highway_mlp", input_shape, classes)
+    depth = checks.integer("highway_mlp", "depth", depth, least=3)
+    image = keras.Input(shape, name="image")
     x = layers.Flatten(name="flatten")(image)
     x = layers.Dense(width, activation="relu", name="layer1")(x)
     for i in range(2, depth):

@@ -14,9 +14,10 @@ from functools import partial
 import keras
 from keras import layers
 
+from cnnlib.checks import network as check
 from cnnlib.layers import LocalResponseNormalization
 from cnnlib.models import blocks
-from cnnlib.models.checks import check
+from cnnlib.models.entry import entry
 from cnnlib.models.pretrained import load
 
 # The unit of all but GoogLeNet: convolution, normalization without a scale, ReLU.
@@ -81,6 +82,16 @@ def relu_conv(x, filters, size, strides=1, *, name, padding="same"):
     )(x)
 
 
+@entry(
+    year=2014,
+    paper="1409.4842",
+    trainable=6_998_552,
+    total=6_998_552,
+    published="12× fewer than AlexNet",
+    source="section 1",
+    top5=10.07,
+    protocol="table 3: one network, one crop",
+)
 def googlenet(
     *,
     input_shape: Sequence[int] = (224, 224, 3),
@@ -176,6 +187,17 @@ def stem_v3(x):
     return layers.MaxPooling2D(3, 2, name="conv4a_pool")(x)
 
 
+@entry(
+    year=2015,
+    paper="1512.00567",
+    trainable=23_817_352,
+    total=23_851_784,
+    published="below 25 M",
+    source="abstract",
+    top1=21.2,
+    top5=5.6,
+    protocol="table 3: one crop",
+)
 def inception_v3(
     *,
     input_shape: Sequence[int] = (299, 299, 3),

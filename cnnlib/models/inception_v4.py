@@ -9,13 +9,23 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib.models.checks import check
+from cnnlib.checks import network as check
+from cnnlib.models.entry import entry
 from cnnlib.models.inception import module, slim_conv, stem_v3
 from cnnlib.models.pretrained import load
 
 TALL, WIDE = (7, 1), (1, 7)
 
 
+@entry(
+    year=2016,
+    paper="1602.07261",
+    trainable=42_679_816,
+    total=42_742_984,
+    top1=20.0,
+    top5=5.0,
+    protocol="table 2: one crop",
+)
 def inception_v4(
     *,
     input_shape: Sequence[int] = (299, 299, 3),
@@ -118,6 +128,15 @@ def _residual(x, name: str, scale: float, *branches, relu: bool = True):
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
+@entry(
+    year=2016,
+    paper="1602.07261",
+    trainable=55_813_192,
+    total=55_873_736,
+    top1=19.9,
+    top5=4.9,
+    protocol="table 2: one crop",
+)
 def inception_resnet_v2(
     *,
     input_shape: Sequence[int] = (299, 299, 3),

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from cnnlib.checks import network as check
 from cnnlib.layers import RadialBasis, Subsampling2D, TableConv2D
-from cnnlib.models.checks import check
+from cnnlib.models.entry import entry
 
 # Table I: the maps of S2 that each of the 16 maps of C3 sees.
 C3_TABLE = (
@@ -54,6 +55,14 @@ def codes(classes: int) -> np.ndarray:
     )
 
 
+@entry(
+    year=1998,
+    paper="doi:10.1109/5.726791",
+    trainable=60_000,
+    total=60_000,
+    published="60,000",
+    source="section II.B",
+)
 def lenet5(
     *, input_shape: Sequence[int] = (32, 32, 1), classes: int = 10
 ) -> keras.Model:

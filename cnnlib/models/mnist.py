@@ -5,9 +5,16 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.models.checks import check
+from cnnlib.checks import network as check
+from cnnlib.models.entry import entry
 
 
+@entry(
+    year=2015,
+    paper="Keras's mnist_mlp.py",
+    trainable=669_706,
+    total=669_706,
+)
 def mlp(
     *,
     input_shape: Sequence[int] = (28, 28, 1),
@@ -42,6 +49,12 @@ def mlp(
     return model
 
 
+@entry(
+    year=2015,
+    paper="Keras's mnist_cnn.py",
+    trainable=600_810,
+    total=600_810,
+)
 def mnist_cnn(
     *,
     input_shape: Sequence[int] = (28, 28, 1),

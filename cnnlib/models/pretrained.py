@@ -33,31 +33,47 @@ TWINS = {
 }
 
 
-def load(model: keras.Model, weights: str | None) -> keras.Model:
-    """Give ``model``, fresh from its builder, the weights that the user asked for.
-
-    Args:
-        model: named as in ``TWINS``, with three channels and 1000 classes.
-        weights: None leaves the model as it is; "imagenet" loads Keras's.
+def check_weights(network: str, weights, channels: int, classes: int) -> None:
+    """Refuse what ``load`` cannot load, before a model is built.
 
     Raises:
-        ValueError: ``weights`` is neither, or they do not fit the model.
-        OSError: they could not be downloaded.
+        ValueError: ``weights`` is neither None nor "imagenet", or there are none for
+            ``network``, or they have other channels or classes.
     """
     if weights is None:
-        return model
+        return
     if weights != "imagenet":
         raise ValueError(
             f"weights is None or 'imagenet'; given {weights!r} (a file of your own "
             "is loaded by model.load_weights(path))"
         )
-    kind, stem, _ = twin(model.name)
-    channels, classes = model.input_shape[-1], model.output_shape[-1]
+    twin(network)
     if channels != 3 or classes != 1000:
         raise ValueError(
-            f"the ImageNet weights of {model.name} have 3 channels and 1000 classes; "
+            f"the ImageNet weights of {network} have 3 channels and 1000 classes; "
             f"the model has {channels} and {classes}"
         )
+
+
+def load(
+    model: keras.Model, weights: str | None, network: str | None = None
+) -> keras.Model:
+    """Give ``model``, fresh from its builder, the weights that the user asked for.
+
+    Args:
+        model: with three channels and 1000 classes.
+        weights: None leaves the model as it is; "imagenet" loads Keras's.
+        network: its name in ``TWINS``; by default the model's.
+
+    Raises:
+        ValueError: ``weights`` is neither, or they do not fit the model.
+        OSError: they could not be downloaded.
+    """
+    network = network or model.name
+    check_weights(network, weights, model.input_shape[-1], model.output_shape[-1])
+    if weights is None:
+        return model
+    kind, stem, _ = twin(network)
     file = f"{stem}_weights_tf_dim_ordering_tf_kernels.h5"
     build = getattr(keras.applications, kind)
     copy_from_keras(

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.layers import GaussianUnits
-from cnnlib.models.checks import check
 
 
 def rbf_network(
@@ -36,14 +36,14 @@ def rbf_network(
         ValueError: a shape or a number that no such network can have, or fewer than two
             different templates.
     """
-    check("rbf_network", input_shape, classes)
+    shape, classes = checks.network("rbf_network", input_shape, classes)
     templates = np.asarray(templates, "float32")
-    if templates.shape[1:] != tuple(input_shape) or templates.ndim != 4:
+    if templates.shape[1:] != shape:
         raise ValueError(
             "rbf_network takes templates of shape (units, "
-            f"{', '.join(map(str, input_shape))}); given {templates.shape}"
+            f"{', '.join(map(str, shape))}); given {templates.shape}"
         )
-    centres = templates.reshape(len(templates), int(np.prod(input_shape)))
+    centres = templates.reshape(len(templates), int(np.prod(shape)))
     # The mean squared distance of two points is twice the variance of one.
     spread = 2 * centres.var(axis=0).sum() if len(centres) else 0.0
     if not spread > 0:
@@ -53,7 +53,7 @@ def rbf_network(
         )
     model = keras.Sequential(
         [
-            keras.Input(tuple(input_shape), name="image"),
+            keras.Input(shape, name="image"),
             layers.Flatten(name="flatten"),
             GaussianUnits(len(centres), name="units"),
             layers.Dense(classes, name="logits"),

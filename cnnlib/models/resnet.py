@@ -5,17 +5,18 @@ authors compared a year later (arXiv:1603.05027, section 4, figure 4).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import keras
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.layers import PaddedIdentity
-from cnnlib.models.blocks import KERAS_NORM, bn_relu, centred_conv, logits, repeat
-from cnnlib.models.checks import check, one_of, positive, units
-from cnnlib.models.pretrained import load
+from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, logits, repeat, steps
+from cnnlib.models.entry import variant
+from cnnlib.models.pretrained import check_weights, load
 
 SCAN_FROM = 200  # layers; a graph of Keras's ends at about 900 operations in a row
 
@@ -40,29 +41,28 @@ UNITS = {
 CIFAR_STAGES = ("conv2", "conv3", "conv4")
 
 
-def steps(x, kinds: str, filters: int = 0, strides: int = 1, *, name: str):
-    """Apply "conv", "bn" and "relu" in the order given; only the first one strides."""
-    seen = Counter()
-    for kind in kinds.split():
-        label = f"{name}_{'abc'[seen[kind]]}" if "conv" in kinds else name
-        if kind == "conv":
-            x = centred_conv(x, filters, 3, 1 if seen[kind] else strides, name=label)
-        elif kind == "bn":
-            x = layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, name=f"{label}_bn"
-            )(x)
-        else:
-            x = layers.ReLU(name=f"{label}_relu")(x)
-        seen[kind] += 1
-    return x
-
-
 def cifar_unit(
-    x, filters: int, strides: int = 1, *, name: str, kind: Unit, gate=None, plain=False
+    x,
+    filters: int,
+    strides: int = 1,
+    *,
+    name: str,
+    kind: Unit,
+    gate: Callable | None = None,
+    plain: bool = False,
 ):
-    """Two convolutions and, unless ``plain``, the shortcut without parameters."""
+    """Two 3×3 convolutions and, unless ``plain``, the shortcut without parameters.
+
+    The first of a kind of layer in the branch is called ``name_a``, the second
+    ``name_b``. ``gate`` is a function of the branch's result and a name.
+    """
     shortcut = x
-    x = steps(x, kind.branch, filters, strides, name=name)
+    seen = Counter()
+    for step in kind.branch.split():
+        stride = strides if seen["conv"] == 0 else 1
+        label = f"{name}_{'ab'[seen[step]]}"
+        x = steps(x, step, filters, strides=stride, name=label)
+        seen[step] += 1
     if gate:
         x = gate(x, name=f"{name}_gate")
     if not plain:
@@ -74,24 +74,34 @@ def cifar_unit(
 
 
 def cifar_network(
-    name, *, input_shape, classes, depth, width, scan, kind=UNITS["original"], **options
+    name: str,
+    *,
+    input_shape,
+    classes,
+    depth,
+    width,
+    scan: bool | None,
+    kind: Unit = UNITS["original"],
+    gate: Callable | None = None,
+    plain: bool = False,
 ) -> keras.Model:
     """conv1 and three stages of n units: 6n+2 layers."""
-    check(name, input_shape, classes)
-    if not positive(width):
-        raise ValueError(f"{name} takes width=1 or more filters; given {width!r}")
-    n = units(name, depth, step=6, first=2)
+    shape, classes = checks.network(name, input_shape, classes)
+    width = checks.integer(name, "width", width)
+    n = checks.units(name, depth, step=6, first=2)
     scan = depth > SCAN_FROM if scan is None else scan
 
-    image = keras.Input(tuple(input_shape), name="image")
-    x = bn_relu(centred_conv(image, width, name="conv1"), name="conv1")
+    image = keras.Input(shape, name="image")
+    x = steps(image, "conv bn relu", width, name="conv1")
     for i, stage in enumerate(CIFAR_STAGES):
-        unit = partial(cifar_unit, filters=width * 2**i, kind=kind, **options)
-        entry = unit
-        if stage == "conv2":  # its first activation is conv1's
+        unit = partial(
+            cifar_unit, filters=width * 2**i, kind=kind, gate=gate, plain=plain
+        )
+        if i == 0:  # its first activation is conv1's
             first = kind._replace(branch=kind.branch[kind.branch.index("conv") :])
-            entry = partial(unit, kind=first)
-        x = entry(x, strides=1 if stage == "conv2" else 2, name=f"{stage}_1")
+            x = unit(x, kind=first, name=f"{stage}_1")
+        else:
+            x = unit(x, strides=2, name=f"{stage}_1")
         x = repeat(unit, x, n, stage=stage, scan=scan)
     x = steps(x, kind.end, name="end")
     return keras.Model(image, logits(x, classes), name=name)
@@ -104,19 +114,24 @@ def cifar_plain(
     depth: int = 20,
     width: int = 16,
     scan: bool | None = None,
+    name: str | None = None,
 ) -> keras.Model:
     """The plain network of 6n+2 layers: ``cifar_resnet`` without its shortcuts.
 
-    arXiv:1512.03385, section 4.2. As many parameters as the residual network of that
-    depth, whose shortcuts have none: 269,722 at depth 20, 271,098 with
-    moving statistics.
+    arXiv:1512.03385, section 4.2. It has as many parameters as the residual network of
+    that depth, whose shortcuts have none: 269,722 at depth 20, 271,098 with moving
+    statistics. The model is called "plain20" and so on.
 
     Input, output, arguments and errors are those of ``cifar_resnet``.
     """
     return cifar_network(
-        f"plain{depth}",
-        **{"input_shape": input_shape, "classes": classes, "depth": depth},
-        **{"width": width, "scan": scan, "plain": True},
+        name or f"plain{depth}",
+        input_shape=input_shape,
+        classes=classes,
+        depth=depth,
+        width=width,
+        scan=scan,
+        plain=True,
     )
 
 
@@ -128,6 +143,7 @@ def cifar_resnet(
     width: int = 16,
     unit: str = "original",
     scan: bool | None = None,
+    name: str | None = None,
 ) -> keras.Model:
     """The residual network of 6n+2 layers for small images.
 
@@ -139,8 +155,9 @@ def cifar_resnet(
     ``resnet32`` to ``resnet1202`` state those of the paper's other depths.
 
     Input: float, (n, height, width, channels), the training set's per-pixel mean
-    subtracted. Output: logits, (n, classes). Normalization as in the authors' code:
-    epsilon 1e-5, momentum 0.9. Weight decay (1e-4 in the paper) is the optimizer's.
+    subtracted. Output: logits, (n, classes). Normalization has epsilon 1e-5 and
+    momentum 0.9; the paper names neither. Weight decay (1e-4 in the paper) is the
+    optimizer's.
 
     Args:
         input_shape: height, width, channels.
@@ -154,84 +171,99 @@ def cifar_resnet(
         scan: whether the units of a stage but the first are one ``RepeatedUnit``, which
             has their weights stacked and is traced once; None means from 200 layers on.
             Without it Keras refuses about 900 operations in a row (RecursionError).
+        name: of the model; by default "resnet20", or "resnet20_full_preactivation".
 
     Raises:
         ValueError: an impossible shape, number of classes, depth, width or unit.
     """
-    one_of("cifar_resnet", "unit", unit, UNITS)
+    checks.choice("cifar_resnet", "unit", unit, UNITS)
+    usual = f"resnet{depth}" if unit == "original" else f"resnet{depth}_{unit}"
     return cifar_network(
-        f"resnet{depth}" if unit == "original" else f"resnet{depth}_{unit}",
-        **{"input_shape": input_shape, "classes": classes, "depth": depth},
-        **{"width": width, "scan": scan, "kind": UNITS[unit]},
+        name or usual,
+        input_shape=input_shape,
+        classes=classes,
+        depth=depth,
+        width=width,
+        scan=scan,
+        kind=UNITS[unit],
     )
 
 
-# The depths that the paper trains: trainable parameters, and with moving statistics.
-CIFAR_COUNTS = {
-    20: (269_722, 271_098),
-    32: (464_154, 466_426),
-    44: (658_586, 661_754),
-    56: (853_018, 857_082),
-    110: (1_727_962, 1_736_058),
-    1202: (19_421_274, 19_510_906),
-}
+_row = partial(variant, year=2015, paper="1512.03385")
+_plain = partial(_row, cifar_plain)
+_cifar = partial(_row, cifar_resnet, source="table 6")
 
-
-def _named(builder, depth: int):
-    """``builder`` at one depth, as a function that says how large it is."""
-
-    def build(
-        *, input_shape: Sequence[int] = (32, 32, 3), classes: int = 10, width: int = 16
-    ) -> keras.Model:
-        return builder(
-            input_shape=input_shape, classes=classes, depth=depth, width=width
-        )
-
-    trainable, total = CIFAR_COUNTS[depth]
-    build.__name__ = builder.__name__.replace("cifar_", "") + str(depth)
-    build.__qualname__ = build.__name__
-    build.__doc__ = f"""``{builder.__name__}({depth=})``: {trainable:,} parameters.
-
-    Those are trained; {total:,} with moving statistics. arXiv:1512.03385, section 4.2.
-    Input, output, arguments and errors are those of ``{builder.__name__}``.
-    """
-    return build
-
-
-plain20, plain56 = (_named(cifar_plain, depth) for depth in (20, 56))
-resnet20, resnet32, resnet44, resnet56, resnet110, resnet1202 = (
-    _named(cifar_resnet, depth) for depth in CIFAR_COUNTS
+plain20 = _plain("plain20", {"depth": 20}, trainable=269_722, total=271_098)
+plain56 = _plain("plain56", {"depth": 56}, trainable=853_018, total=857_082)
+resnet20 = _cifar(
+    "resnet20",
+    {"depth": 20, "unit": "original"},
+    trainable=269_722,
+    total=271_098,
+    published=".27 M",
+)
+resnet32 = _cifar(
+    "resnet32",
+    {"depth": 32, "unit": "original"},
+    trainable=464_154,
+    total=466_426,
+    published=".46 M",
+)
+resnet44 = _cifar(
+    "resnet44",
+    {"depth": 44, "unit": "original"},
+    trainable=658_586,
+    total=661_754,
+    published=".66 M",
+)
+resnet56 = _cifar(
+    "resnet56",
+    {"depth": 56, "unit": "original"},
+    trainable=853_018,
+    total=857_082,
+    published=".85 M",
+)
+resnet110 = _cifar(
+    "resnet110",
+    {"depth": 110, "unit": "original"},
+    trainable=1_727_962,
+    total=1_736_058,
+    published="1.7 M",
+)
+resnet1202 = _cifar(
+    "resnet1202",
+    {"depth": 1202, "unit": "original"},
+    trainable=19_421_274,
+    total=19_510_906,
+    published="19.4 M",
 )
 
 
-def basic(x, filters: int, strides: int = 1, *, name: str, conv, norm, **_):
-    """Two 3×3 convolutions; a 1×1 one on the shortcut where the shape changes."""
-    shortcut = x
-    x = norm(conv(x, filters, 3, strides, name=f"{name}_a"), name=f"{name}_a_bn")
-    x = layers.ReLU(name=f"{name}_a_relu")(x)
-    x = norm(conv(x, filters, 3, name=f"{name}_b"), name=f"{name}_b_bn")
-    return joined(x, shortcut, strides, name=name, conv=conv, norm=norm)
+def basic(x, filters: int, strides: int, *, name: str, step: Callable, stride: str):
+    """Two 3×3 convolutions; ``stride`` is for bottlenecks only."""
+    y = step(x, "conv bn relu", filters, 3, strides, name=f"{name}_a")
+    y = step(y, "conv bn", filters, 3, name=f"{name}_b")
+    return joined(y, x, strides, name=name, step=step)
 
 
-def bottleneck(x, filters: int, strides: int = 1, *, name: str, conv, norm, stride):
+def bottleneck(
+    x, filters: int, strides: int, *, name: str, step: Callable, stride: str
+):
     """1×1, 3×3 and a 1×1 convolution to four times the filters."""
-    shortcut = x
     first, second = (strides, 1) if stride == "1x1" else (1, strides)
-    x = norm(conv(x, filters, 1, first, name=f"{name}_a"), name=f"{name}_a_bn")
-    x = layers.ReLU(name=f"{name}_a_relu")(x)
-    x = norm(conv(x, filters, 3, second, name=f"{name}_b"), name=f"{name}_b_bn")
-    x = layers.ReLU(name=f"{name}_b_relu")(x)
-    x = norm(conv(x, 4 * filters, 1, name=f"{name}_c"), name=f"{name}_c_bn")
-    return joined(x, shortcut, strides, name=name, conv=conv, norm=norm)
+    y = step(x, "conv bn relu", filters, 1, first, name=f"{name}_a")
+    y = step(y, "conv bn relu", filters, 3, second, name=f"{name}_b")
+    y = step(y, "conv bn", 4 * filters, 1, name=f"{name}_c")
+    return joined(y, x, strides, name=name, step=step)
 
 
-def joined(x, shortcut, strides: int, *, name: str, conv, norm):
+def joined(x, shortcut, strides: int, *, name: str, step: Callable):
     """Branch plus shortcut, then ReLU; projected ("option B") if the shapes differ."""
     if shortcut.shape != x.shape:
-        shortcut = conv(shortcut, x.shape[-1], 1, strides, name=f"{name}_proj")
-        shortcut = norm(shortcut, name=f"{name}_proj_bn")
+        maps = x.shape[-1]
+        shortcut = step(shortcut, "conv bn", maps, 1, strides, name=f"{name}_proj")
     x = layers.Add(name=f"{name}_add")([shortcut, x])
-    return layers.ReLU(name=f"{name}_relu")(x)
+    return steps(x, "relu", name=name)
 
 
 IMAGENET_STAGES = ("conv2", "conv3", "conv4", "conv5")
@@ -244,119 +276,119 @@ DEPTHS = {  # table 1: the unit, and how many in each stage
 }
 
 
-def _norm(x, *, name: str, epsilon: float = 1e-5, momentum: float = 0.9):
-    return layers.BatchNormalization(momentum=momentum, epsilon=epsilon, name=name)(x)
-
-
-def _imagenet(
-    depth: int, input_shape, classes, stride="1x1", as_keras=False, weights=None
-) -> keras.Model:
-    name = f"resnet{depth}"
-    check(name, input_shape, classes)
-    one_of(name, "stride", stride, ("1x1", "3x3") if weights is None else ("1x1",))
-    unit, counts = DEPTHS[depth]
-    conv = partial(centred_conv, use_bias=as_keras)
-    norm = partial(_norm, **(KERAS_NORM if as_keras else {}))
-
-    image = keras.Input(tuple(input_shape), name="image")
-    x = norm(conv(image, 64, 7, 2, name="conv1"), name="conv1_bn")
-    x = layers.ReLU(name="conv1_relu")(x)
-    x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
-    x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)
-    for i, (stage, count) in enumerate(zip(IMAGENET_STAGES, counts, strict=True)):
-        for j in range(count):
-            x = unit(
-                *(x, 64 * 2**i, 2 if i and not j else 1),
-                **{"name": f"{stage}_{j + 1}", "stride": stride},
-                **{"conv": conv, "norm": norm},
-            )
-    return load(keras.Model(image, logits(x, classes), name=name), weights)
-
-
-def resnet18(
-    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
-) -> keras.Model:
-    """ResNet-18: 11,689,512 trainable parameters, 11,699,112 with moving statistics.
-
-    arXiv:1512.03385, table 1: basic units (two 3×3 convolutions), 2 in each of four
-    stages; projections where the shape changes. See ``resnet50`` for the rest.
-    """
-    return _imagenet(18, input_shape, classes)
-
-
-def resnet34(
-    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
-) -> keras.Model:
-    """ResNet-34: 21,797,672 trainable parameters, 21,814,696 with moving statistics.
-
-    arXiv:1512.03385, table 1: basic units, 3, 4, 6 and 3; projections where the shape
-    changes (the paper's option B). See ``resnet50`` for the rest.
-    """
-    return _imagenet(34, input_shape, classes)
-
-
-def resnet50(
+def resnet(
     *,
     input_shape: Sequence[int] = (224, 224, 3),
     classes: int = 1000,
+    depth: int = 50,
     stride: str = "1x1",
     as_keras: bool = False,
     weights: str | None = None,
+    name: str | None = None,
 ) -> keras.Model:
-    """ResNet-50: 25,557,032 trainable parameters, 25,610,152 with moving statistics.
+    """The residual network for ImageNet.
 
-    arXiv:1512.03385, table 1: bottleneck units, 3, 4, 6 and 3 in four stages, after a
-    7×7 convolution and pooling; the mean, and a dense layer. No convolution has a bias;
-    epsilon is 1e-5 and momentum 0.9, as in the authors' code.
+    arXiv:1512.03385, table 1: a 7×7 convolution and pooling; four stages of bottleneck
+    units (two 3×3 convolutions in a unit at depths 18 and 34); the mean and a dense
+    layer. A shortcut is a 1×1 convolution where the shape changes (option B). No
+    convolution has a bias; normalization has epsilon 1e-5 and momentum 0.9.
+
+    25,557,032 trainable parameters at depth 50, 25,610,152 with moving statistics.
 
     Input: float, (n, height, width, channels); the paper subtracts the training set's
     per-pixel mean from 0 to 255. Output: logits, (n, classes).
 
+    Where it is not the authors' released Caffe network: there the normalization's
+    statistics are averages over training images, the first pooling has no padding and
+    rounds up, and ResNet-50's first convolution has a bias.
+
     Args:
         input_shape: height, width, channels.
         classes: number of logits.
-        stride: where a stage's first unit halves the size: in its first 1×1 convolution
-            (the paper), or in its 3×3 one (``"3x3"``, known as v1.5, half a percent
-            better).
+        depth: 18, 34, 50, 101 or 152.
+        stride: where a stage's first bottleneck halves the size: in its first 1×1
+            convolution (the paper), or in its 3×3 one ("3x3", known as v1.5, half a
+            percent better). Depths 18 and 34 have no bottlenecks.
         as_keras: as keras.applications has it: biases in the convolutions, which the
-            normalization makes useless (25,636,712 parameters in all), epsilon
-            1.001e-5, momentum 0.99.
-        weights: None, or "imagenet" for those of keras.applications (see
-            ``models.preprocess``), at ``stride="1x1"``, the default shape and classes.
+            normalization makes useless (25,636,712 parameters in all at depth 50),
+            epsilon 1.001e-5, momentum 0.99.
+        weights: None, or "imagenet" for those that keras.applications has for depths
+            50, 101 and 152 (see ``models.preprocess``), at ``stride="1x1"`` and with
+            the default channels and classes.
+        name: of the model; by default "resnet50" and so on.
 
     Raises:
-        ValueError: an impossible shape, number of classes or ``stride``, or weights
-            that do not fit.
+        ValueError: an impossible shape, number of classes, depth or ``stride``, or
+            weights that do not fit.
         OSError: the weights could not be downloaded.
     """
-    return _imagenet(50, input_shape, classes, stride, as_keras, weights)
+    checks.choice("resnet", "depth", depth, DEPTHS)
+    network = f"resnet{depth}"
+    shape, classes = checks.network(name or network, input_shape, classes)
+    where = ("1x1", "3x3") if weights is None else ("1x1",)
+    checks.choice(name or network, "stride", stride, where)
+    check_weights(network, weights, shape[-1], classes)
+    unit, counts = DEPTHS[depth]
+    norm = KERAS_NORM if as_keras else PAPER_NORM
+    step = partial(steps, use_bias=as_keras, norm=norm)
+
+    image = keras.Input(shape, name="image")
+    x = step(image, "conv bn relu", 64, 7, 2, name="conv1")
+    x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
+    x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)
+    for i, (stage, count) in enumerate(zip(IMAGENET_STAGES, counts, strict=True)):
+        for j in range(1, count + 1):
+            strides = 2 if i > 0 and j == 1 else 1
+            label = f"{stage}_{j}"
+            x = unit(x, 64 * 2**i, strides, name=label, step=step, stride=stride)
+    model = keras.Model(image, logits(x, classes), name=name or network)
+    return load(model, weights, network)
 
 
-def resnet101(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    stride: str = "1x1",
-    as_keras: bool = False,
-    weights: str | None = None,
-) -> keras.Model:
-    """ResNet-101: 44,549,160 trainable parameters, 44,654,504 with moving statistics.
+_imagenet = partial(_row, resnet, protocol="table 3: ten crops")
 
-    arXiv:1512.03385, table 1: 3, 4, 23 and 3 bottleneck units; else ``resnet50``.
-    """
-    return _imagenet(101, input_shape, classes, stride, as_keras, weights)
-
-
-def resnet152(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    stride: str = "1x1",
-    as_keras: bool = False,
-    weights: str | None = None,
-) -> keras.Model:
-    """ResNet-152: 60,192,808 trainable parameters, 60,344,232 with moving statistics.
-
-    arXiv:1512.03385, table 1: 3, 8, 36 and 3 bottleneck units; else ``resnet50``.
-    """
-    return _imagenet(152, input_shape, classes, stride, as_keras, weights)
+# The published 27.88 % of ResNet-18 (table 2) is of option A, so it is not in the row.
+resnet18 = _row(
+    resnet,
+    "resnet18",
+    {"depth": 18},
+    trainable=11_689_512,
+    total=11_699_112,
+    note="The paper's ResNet-18 has shortcuts without parameters (option A, table 2: "
+    "27.88 % top-1); here they are projections, as in ``resnet34``.",
+)
+resnet34 = _row(
+    resnet,
+    "resnet34",
+    {"depth": 34},
+    trainable=21_797_672,
+    total=21_814_696,
+    top1=24.52,
+    top5=7.46,
+    protocol="table 3: ten crops, B",
+)
+resnet50 = _imagenet(
+    "resnet50",
+    {"depth": 50},
+    trainable=25_557_032,
+    total=25_610_152,
+    top1=22.85,
+    top5=6.71,
+    note="With ``as_keras=True``, 25,583,592 and 25,636,712.",
+)
+resnet101 = _imagenet(
+    "resnet101",
+    {"depth": 101},
+    trainable=44_549_160,
+    total=44_654_504,
+    top1=21.75,
+    top5=6.05,
+)
+resnet152 = _imagenet(
+    "resnet152",
+    {"depth": 152},
+    trainable=60_192_808,
+    total=60_344_232,
+    top1=21.43,
+    top5=5.71,
+)

@@ -10,9 +10,10 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib.models.blocks import KERAS_NORM, bn_relu, centred_conv, logits, repeat
-from cnnlib.models.checks import check, one_of, positive, units
-from cnnlib.models.pretrained import load
+from cnnlib import checks
+from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, logits, repeat, steps
+from cnnlib.models.entry import variant
+from cnnlib.models.pretrained import check_weights, load
 from cnnlib.models.resnet import CIFAR_STAGES, IMAGENET_STAGES, SCAN_FROM
 
 DEPTHS = {  # units in each stage
@@ -37,29 +38,140 @@ def bottleneck(
     A projection takes the activation that the branch takes, too. keras.applications
     strides in the 3×3 convolution and has biases where no normalization follows.
     """
-    act = partial(bn_relu, **(KERAS_NORM if as_keras else {}))
-    outer = partial(centred_conv, use_bias=as_keras)
+    step = partial(steps, norm=KERAS_NORM if as_keras else PAPER_NORM)
+    outer = partial(step, use_bias=as_keras)
     first, second = (1, strides) if as_keras else (strides, 1)
-    active = act(x, name=f"{name}_a")
+    active = step(x, "bn relu", name=f"{name}_a")
     if project:
-        x = outer(active, 4 * filters, 1, strides, name=f"{name}_proj")
+        x = outer(active, "conv", 4 * filters, 1, strides, name=f"{name}_proj")
     elif strides > 1:
         x = layers.MaxPooling2D(1, strides, name=f"{name}_every_{strides}nd")(x)
-    y = centred_conv(active, filters, 1, first, name=f"{name}_a")
-    y = centred_conv(act(y, name=f"{name}_b"), filters, 3, second, name=f"{name}_b")
-    y = outer(act(y, name=f"{name}_c"), 4 * filters, 1, name=f"{name}_c")
+    y = step(active, "conv", filters, 1, first, name=f"{name}_a")
+    y = step(y, "bn relu conv", filters, 3, second, name=f"{name}_b")
+    y = outer(y, "bn relu conv", 4 * filters, 1, name=f"{name}_c")
     return layers.Add(name=f"{name}_add")([x, y])
 
 
 def basic(x, filters: int, strides: int = 1, *, name: str, project: bool = False):
     """Two 3×3 convolutions, each after normalization and ReLU."""
-    active = bn_relu(x, name=f"{name}_a")
+    active = steps(x, "bn relu", name=f"{name}_a")
     if project:
-        x = centred_conv(active, filters, 1, strides, name=f"{name}_proj")
-    y = centred_conv(active, filters, 3, strides, name=f"{name}_a")
-    y = centred_conv(bn_relu(y, name=f"{name}_b"), filters, 3, name=f"{name}_b")
+        x = steps(active, "conv", filters, 1, strides, name=f"{name}_proj")
+    y = steps(active, "conv", filters, 3, strides, name=f"{name}_a")
+    y = steps(y, "bn relu conv", filters, 3, name=f"{name}_b")
     return layers.Add(name=f"{name}_add")([x, y])
 
+
+def resnet_v2(
+    *,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    depth: int = 50,
+    as_keras: bool = False,
+    weights: str | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """The pre-activation network for ImageNet.
+
+    arXiv:1603.05027, table 5, which has depths 152 and 200: the stages of ``resnet``
+    with pre-activation bottlenecks. After conv1 come normalization, ReLU and pooling;
+    the first unit then has its own normalization like any other. (The paper is brief on
+    this: its "first activation right after conv1" may also mean that the first unit
+    goes without; that would be 128 parameters fewer.) A stage's first unit strides, in
+    its first 1×1 convolution. No convolution has a bias; normalization has epsilon 1e-5
+    and momentum 0.9. Kernels start from Gaussians by their fan-in; the authors' Torch
+    code takes the fan-out.
+
+    25,549,480 trainable parameters at depth 50, 25,595,048 with moving statistics.
+
+    Input: float, (n, height, width, channels); the training set's mean subtracted and
+    divided by its deviation. Output: logits, (n, classes).
+
+    Args:
+        input_shape: height, width, channels.
+        classes: number of logits.
+        depth: 50, 101, 152 or 200.
+        as_keras: as keras.applications has it: the last unit of a stage strides, in
+            its 3×3 convolution; nothing between conv1 and pooling; biases in conv1,
+            projections and the last convolution of a unit; epsilon 1.001e-5, momentum
+            0.99 (25,613,800 parameters in all at depth 50).
+        weights: None, or "imagenet" for those that keras.applications has for depths
+            50, 101 and 152 (see ``models.preprocess``); they are for ``as_keras=True``
+            and switch it on.
+        name: of the model; by default "resnet50_v2" and so on.
+
+    Raises:
+        ValueError: an impossible shape, number of classes or depth, or unfit weights.
+        OSError: the weights could not be downloaded.
+    """
+    checks.choice("resnet_v2", "depth", depth, DEPTHS)
+    network = f"resnet{depth}_v2"
+    shape, classes = checks.network(name or network, input_shape, classes)
+    check_weights(network, weights, shape[-1], classes)
+    as_keras = as_keras or weights is not None
+    image = keras.Input(shape, name="image")
+    x = steps(image, "conv", 64, 7, 2, name="conv1", use_bias=as_keras)
+    if not as_keras:
+        x = steps(x, "bn relu", name="conv1")
+    x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
+    x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)
+    stages = zip(IMAGENET_STAGES, DEPTHS[depth], strict=True)
+    for i, (stage, count) in enumerate(stages):
+        if as_keras:
+            halving = count if i < 3 else None
+        else:
+            halving = 1 if i > 0 else None
+        for j in range(1, count + 1):
+            x = bottleneck(
+                x,
+                64 * 2**i,
+                2 if j == halving else 1,
+                name=f"{stage}_{j}",
+                project=j == 1,
+                as_keras=as_keras,
+            )
+    x = steps(x, "bn relu", name="end", norm=KERAS_NORM if as_keras else PAPER_NORM)
+    model = keras.Model(image, logits(x, classes), name=name or network)
+    return load(model, weights, network)
+
+
+_row = partial(variant, year=2016, paper="1603.05027")
+
+resnet50_v2 = _row(
+    resnet_v2,
+    "resnet50_v2",
+    {"depth": 50},
+    trainable=25_549_480,
+    total=25_595_048,
+    note="Not in the paper: its unit at the depths of ``resnet50``.",
+)
+resnet101_v2 = _row(
+    resnet_v2,
+    "resnet101_v2",
+    {"depth": 101},
+    trainable=44_541_608,
+    total=44_639_400,
+)
+resnet152_v2 = _row(
+    resnet_v2,
+    "resnet152_v2",
+    {"depth": 152},
+    trainable=60_185_256,
+    total=60_329_128,
+    top1=21.1,
+    top5=5.5,
+    protocol="table 5: one crop of 320",
+)
+resnet200_v2 = _row(
+    resnet_v2,
+    "resnet200_v2",
+    {"depth": 200},
+    trainable=64_666_280,
+    total=64_834_728,
+    top1=20.7,
+    top5=5.3,
+    protocol="table 5: one crop of 320",
+)
 
 BLOCKS = {"bottleneck": (bottleneck, 9), "basic": (basic, 6)}  # unit, layers per n
 
@@ -72,6 +184,7 @@ def cifar_resnet_v2(
     block: str = "bottleneck",
     width: int = 16,
     scan: bool | None = None,
+    name: str | None = None,
 ) -> keras.Model:
     """The pre-activation network of 9n+2 layers (6n+2 if basic) for small images.
 
@@ -94,167 +207,59 @@ def cifar_resnet_v2(
         scan: whether the units of a stage but the first are one ``RepeatedUnit``, which
             has their weights stacked and is traced once; None means from 200 layers on.
             Without it Keras refuses about 900 operations in a row (RecursionError).
+        name: of the model; by default "resnet164_v2" and so on.
 
     Raises:
         ValueError: an impossible shape, number of classes, depth, block or width.
     """
-    name = f"resnet{depth}_v2"
-    one_of(name, "block", block, BLOCKS)
+    name = name or f"resnet{depth}_v2"
+    checks.choice(name, "block", block, BLOCKS)
     unit, step = BLOCKS[block]
-    check(name, input_shape, classes)
-    if not positive(width):
-        raise ValueError(f"{name} takes width=1 or more filters; given {width!r}")
-    n = units(name, depth, step=step, first=2)
+    shape, classes = checks.network(name, input_shape, classes)
+    width = checks.integer(name, "width", width)
+    n = checks.units(name, depth, step=step, first=2)
     scan = depth > SCAN_FROM if scan is None else scan
 
-    image = keras.Input(tuple(input_shape), name="image")
-    x = centred_conv(image, width, name="conv1")
+    image = keras.Input(shape, name="image")
+    x = steps(image, "conv", width, name="conv1")
     for i, stage in enumerate(CIFAR_STAGES):
         project = block == "bottleneck" or i > 0  # conv2 has conv1's width if basic
         this = partial(unit, filters=width * 2**i)
         x = this(x, strides=2 if i else 1, name=f"{stage}_1", project=project)
         x = repeat(this, x, n, stage=stage, scan=scan)
-    x = bn_relu(x, name="end")
+    x = steps(x, "bn relu", name="end")
     return keras.Model(image, logits(x, classes), name=name)
 
 
-def resnet110_v2(
-    *, input_shape: Sequence[int] = (32, 32, 3), classes: int = 10, width: int = 16
-) -> keras.Model:
-    """``cifar_resnet_v2`` with 18 basic units a stage: 1,730,522 parameters.
+_cifar = partial(_row, cifar_resnet_v2)
 
-    Those are trained; 1,738,618 with moving statistics. arXiv:1603.05027, section 4.
-    It has ``resnet110``'s, and two projections.
-    """
-    return cifar_resnet_v2(
-        input_shape=input_shape, classes=classes, depth=110, block="basic", width=width
-    )
-
-
-def resnet164_v2(
-    *, input_shape: Sequence[int] = (32, 32, 3), classes: int = 10, width: int = 16
-) -> keras.Model:
-    """``cifar_resnet_v2`` at depth 164: 1,703,258 parameters.
-
-    Those are trained; 1,727,482 with moving statistics. arXiv:1603.05027, table 4.
-    """
-    return cifar_resnet_v2(
-        input_shape=input_shape, classes=classes, depth=164, width=width
-    )
-
-
-def resnet1001_v2(
-    *, input_shape: Sequence[int] = (32, 32, 3), classes: int = 10, width: int = 16
-) -> keras.Model:
-    """``cifar_resnet_v2`` at depth 1001: 10,327,706 parameters.
-
-    Those are trained; 10,476,922 with moving statistics. arXiv:1603.05027, table 4,
-    whose 10.2 M leave the normalizations' out: 10,178,490.
-
-    Each stage's 110 units after the first are one ``RepeatedUnit``, "conv2_2to111" and
-    so on: 12 seconds of building and a minute and a half of tracing become a few.
-    ``model.get_layer("conv2_2to111").each(x)`` gives the stream after each unit; the
-    gradient of the weights has a row for each.
-    """
-    return cifar_resnet_v2(
-        input_shape=input_shape, classes=classes, depth=1001, width=width
-    )
-
-
-def _imagenet(
-    depth: int, input_shape, classes, as_keras: bool = False, weights=None
-) -> keras.Model:
-    name = f"resnet{depth}_v2"
-    check(name, input_shape, classes)
-    as_keras = as_keras or weights is not None
-    image = keras.Input(tuple(input_shape), name="image")
-    x = centred_conv(image, 64, 7, 2, name="conv1", use_bias=as_keras)
-    if not as_keras:
-        x = bn_relu(x, name="conv1")
-    x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
-    x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)
-    for i, (stage, count) in enumerate(
-        zip(IMAGENET_STAGES, DEPTHS[depth], strict=True)
-    ):
-        halves = (count if i < 3 else 0) if as_keras else (1 if i else 0)
-        for j in range(1, count + 1):
-            x = bottleneck(
-                *(x, 64 * 2**i, 2 if j == halves else 1),
-                **{"name": f"{stage}_{j}", "project": j == 1, "as_keras": as_keras},
-            )
-    x = bn_relu(x, name="end", **(KERAS_NORM if as_keras else {}))
-    return load(keras.Model(image, logits(x, classes), name=name), weights)
-
-
-def resnet50_v2(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    as_keras: bool = False,
-    weights: str | None = None,
-) -> keras.Model:
-    """ResNet-50 v2: 25,549,480 trainable parameters, 25,595,048 with moving statistics.
-
-    arXiv:1603.05027: the stages of ``resnet50`` with pre-activation units. After conv1
-    come normalization, ReLU and pooling; the first unit then has its own normalization
-    like any other. (The paper is brief on this: its "first activation right after
-    conv1" may also mean that the first unit goes without; that would be 128 fewer.) A
-    stage's first unit strides, in its first 1×1 convolution. No convolution has a bias;
-    epsilon is 1e-5 and momentum 0.9.
-
-    Input: float, (n, height, width, channels); the training set's mean subtracted and
-    divided by its deviation. Output: logits, (n, classes).
-
-    Args:
-        input_shape: height, width, channels.
-        classes: number of logits.
-        as_keras: as keras.applications has it: the last unit of a stage strides, in
-            its 3×3 convolution; nothing between conv1 and pooling; biases in conv1,
-            projections and the last convolution of a unit; epsilon 1.001e-5, momentum
-            0.99 (25,613,800 parameters in all).
-        weights: None, or "imagenet" for those of keras.applications (see
-            ``models.preprocess``), which are for ``as_keras=True`` and switch it on.
-
-    Raises:
-        ValueError: an impossible shape or number of classes, or unfit weights.
-        OSError: the weights could not be downloaded.
-    """
-    return _imagenet(50, input_shape, classes, as_keras, weights)
-
-
-def resnet101_v2(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    as_keras: bool = False,
-    weights: str | None = None,
-) -> keras.Model:
-    """ResNet-101 v2: 44,541,608 trained parameters, 44,639,400 with moving statistics.
-
-    arXiv:1603.05027; 3, 4, 23 and 3 units, all else as ``resnet50_v2``.
-    """
-    return _imagenet(101, input_shape, classes, as_keras, weights)
-
-
-def resnet152_v2(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    as_keras: bool = False,
-    weights: str | None = None,
-) -> keras.Model:
-    """ResNet-152 v2: 60,185,256 trained parameters, 60,329,128 with moving statistics.
-
-    arXiv:1603.05027; 3, 8, 36 and 3 units, all else as ``resnet50_v2``.
-    """
-    return _imagenet(152, input_shape, classes, as_keras, weights)
-
-
-def resnet200_v2(
-    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
-) -> keras.Model:
-    """ResNet-200 v2: 64,666,280 trained parameters, 64,834,728 with moving statistics.
-
-    arXiv:1603.05027, table 5; 3, 24, 36 and 3 units, all else as ``resnet50_v2``.
-    """
-    return _imagenet(200, input_shape, classes)
+resnet110_v2 = _cifar(
+    "resnet110_v2",
+    {"depth": 110, "block": "basic"},
+    trainable=1_730_522,
+    total=1_738_618,
+    note="Not the paper's pre-activation ResNet-110, whose shortcuts have no parameters"
+    ': that is ``build("cifar_resnet", depth=110, unit="full_preactivation")``. This '
+    "one has two projections.",
+)
+resnet164_v2 = _cifar(
+    "resnet164_v2",
+    {"depth": 164, "block": "bottleneck"},
+    trainable=1_703_258,
+    total=1_727_482,
+    published="1.7 M",
+    source="table 4",
+)
+resnet1001_v2 = _cifar(
+    "resnet1001_v2",
+    {"depth": 1001, "block": "bottleneck"},
+    trainable=10_327_706,
+    total=10_476_922,
+    published="10.2 M",
+    source="table 4",
+    note="The paper's figure leaves the normalizations out: 10,178,490. Each stage's "
+    '110 units after the first are one ``RepeatedUnit``, "conv2_2to111" and so on: 12 '
+    "seconds of building and a minute and a half of tracing become a few. "
+    '``model.get_layer("conv2_2to111").each(x)`` gives the stream after each unit; the '
+    "gradient of the weights has a row for each.",
+)

@@ -1,36 +1,26 @@
 """Two networks for time series (Wang, Yan, Oates 2016, arXiv:1611.06455)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
 
-from cnnlib.models.checks import check
+from cnnlib import checks
+from cnnlib.models.blocks import logits, steps
+from cnnlib.models.entry import entry
+
+# Normalization has Keras's defaults, with which the authors' code works.
+_steps = partial(
+    steps,
+    use_bias=True,
+    initializer="glorot_uniform",
+    norm={"epsilon": 1e-3, "momentum": 0.99},
+)
+_row = partial(entry, year=2016, paper="1611.06455", task="series")
 
 
-def _conv(x, filters: int, size: int, activation: bool = True, *, name: str):
-    """Convolution along time, batch normalization, ReLU unless told otherwise."""
-    x = layers.Conv1D(
-        filters,
-        size,
-        padding="same",
-        kernel_initializer="glorot_uniform",
-        name=f"{name}_conv",
-    )(x)
-    x = _normalize(x, name=name)
-    return layers.ReLU(name=f"{name}_relu")(x) if activation else x
-
-
-def _normalize(x, *, name: str):
-    # Keras's defaults, with which the authors' code works.
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_bn")(x)
-
-
-def _logits(x, classes: int):
-    x = layers.GlobalAveragePooling1D(name="pool")(x)
-    return layers.Dense(classes, name="logits")(x)
-
-
+@_row(trainable=265_091, total=266_115)
 def fcn_series(
     *,
     input_shape: Sequence[int | None] = (128, 1),
@@ -56,13 +46,16 @@ def fcn_series(
     Raises:
         ValueError: a shape or a number of classes that no such network can have.
     """
-    check("fcn_series", input_shape, classes, dimensions=1, any_size=True)
-    series = x = keras.Input(tuple(input_shape), name="series")
+    shape, classes = checks.network(
+        "fcn_series", input_shape, classes, dimensions=1, any_size=True
+    )
+    series = x = keras.Input(shape, name="series")
     for i, (width, size) in enumerate(zip(filters, sizes, strict=True), start=1):
-        x = _conv(x, width, size, name=f"conv{i}")
-    return keras.Model(series, _logits(x, classes), name="fcn_series")
+        x = _steps(x, "conv bn relu", width, size, name=f"conv{i}")
+    return keras.Model(series, logits(x, classes), name="fcn_series")
 
 
+@_row(trainable=504_387, total=506_947)
 def resnet_series(
     *,
     input_shape: Sequence[int | None] = (128, 1),
@@ -89,16 +82,17 @@ def resnet_series(
     Raises:
         ValueError: a shape or a number of classes that no such network can have.
     """
-    check("resnet_series", input_shape, classes, dimensions=1, any_size=True)
-    series = x = keras.Input(tuple(input_shape), name="series")
+    shape, classes = checks.network(
+        "resnet_series", input_shape, classes, dimensions=1, any_size=True
+    )
+    series = x = keras.Input(shape, name="series")
     for i, width in enumerate(filters, start=1):
         y = x
         for j, size in enumerate(sizes, start=1):
-            y = _conv(y, width, size, j < len(sizes), name=f"block{i}_{j}")
-        if x.shape[-1] == width:
-            x = _normalize(x, name=f"block{i}_shortcut")
-        else:
-            x = _conv(x, width, 1, False, name=f"block{i}_shortcut")
+            order = "conv bn relu" if j < len(sizes) else "conv bn"
+            y = _steps(y, order, width, size, name=f"block{i}_{j}")
+        order = "bn" if x.shape[-1] == width else "conv bn"
+        x = _steps(x, order, width, 1, name=f"block{i}_shortcut")
         x = layers.Add(name=f"block{i}_add")([x, y])
         x = layers.ReLU(name=f"block{i}_relu")(x)
-    return keras.Model(series, _logits(x, classes), name="resnet_series")
+    return keras.Model(series, logits(x, classes), name="resnet_series")

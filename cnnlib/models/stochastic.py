@@ -5,11 +5,13 @@ from itertools import count
 
 import keras
 
+from cnnlib import checks
 from cnnlib.layers import SurvivalGate
-from cnnlib.models.checks import units
+from cnnlib.models.entry import entry
 from cnnlib.models.resnet import SCAN_FROM, cifar_network
 
 
+@entry(year=2016, paper="1603.09382", trainable=1_727_962, total=1_736_058)
 def stochastic_depth(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -42,16 +44,13 @@ def stochastic_depth(
     Raises:
         ValueError: an impossible shape, number of classes, depth, survival or width.
     """
-    n = units("stochastic_depth", depth, step=6, first=2)
+    n = checks.units("stochastic_depth", depth, step=6, first=2)
     if depth > SCAN_FROM:
         raise ValueError(
             f"stochastic_depth takes depth up to {SCAN_FROM}, as each unit "
             f"has another probability and none is repeated; given {depth}"
         )
-    if isinstance(survival, bool) or not 0 < survival <= 1:
-        raise ValueError(
-            f"stochastic_depth takes survival above 0 and up to 1; given {survival!r}"
-        )
+    survival = checks.number("stochastic_depth", "survival", survival, above=0, most=1)
     number = count(1)
 
     def gate(x, name):
@@ -59,6 +58,10 @@ def stochastic_depth(
 
     return cifar_network(
         "stochastic_depth",
-        **{"input_shape": input_shape, "classes": classes, "depth": depth},
-        **{"width": width, "scan": False, "gate": gate},
+        input_shape=input_shape,
+        classes=classes,
+        depth=depth,
+        width=width,
+        scan=False,
+        gate=gate,
     )

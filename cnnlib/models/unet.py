@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from cnnlib.checks import network as check
 from cnnlib.layers import CropLike
 from cnnlib.models.blocks import HE_GAUSSIAN
-from cnnlib.models.checks import check, positive
+from cnnlib.models.entry import entry
 
 
 def _conv(x, filters, size, padding, activation="relu", *, name):
@@ -38,6 +39,13 @@ def _pair(x, filters: int, padding: str, residual: bool, *, name: str):
     return layers.ReLU(name=f"{name}_relu")(y)
 
 
+@entry(
+    year=2015,
+    paper="1505.04597",
+    task="segmentation",
+    trainable=31_030_658,
+    total=31_030_658,
+)
 def unet(
     *,
     input_shape: Sequence[int | None] = (572, 572, 1),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.models.checks import check
+from cnnlib.checks import network as check
+from cnnlib.models.entry import entry
 from cnnlib.models.pretrained import load
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -58,6 +59,17 @@ def _vgg(depth: int, input_shape, classes: int, weights) -> keras.Model:
     return load(keras.Model(image, x, name=f"vgg{depth}"), weights)
 
 
+@entry(
+    year=2014,
+    paper="1409.1556",
+    trainable=138_357_544,
+    total=138_357_544,
+    published="138 M",
+    source="table 2",
+    top1=25.6,
+    top5=8.1,
+    protocol="table 3: one scale, 384, dense evaluation",
+)
 def vgg16(
     *,
     input_shape: Sequence[int] = (224, 224, 3),
@@ -89,6 +101,17 @@ def vgg16(
     return _vgg(16, input_shape, classes, weights)
 
 
+@entry(
+    year=2014,
+    paper="1409.1556",
+    trainable=143_667_240,
+    total=143_667_240,
+    published="144 M",
+    source="table 2",
+    top1=25.5,
+    top5=8.0,
+    protocol="table 3: one scale, 384, dense evaluation",
+)
 def vgg19(
     *,
     input_shape: Sequence[int] = (224, 224, 3),

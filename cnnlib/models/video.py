@@ -5,12 +5,20 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.models.checks import check, positive
+from cnnlib import checks
+from cnnlib.models.entry import entry
 
 # Figure 3: the convolutions of each stage, and their maps as multiples of the first's.
 STAGES = ((1, 1), (1, 2), (2, 4), (2, 8), (2, 8))
 
 
+@entry(
+    year=2014,
+    paper="1412.0767",
+    task="video",
+    trainable=79_991_015,
+    total=79_991_015,
+)
 def c3d(
     *,
     input_shape: Sequence[int] = (16, 112, 112, 3),
@@ -29,6 +37,9 @@ def c3d(
     Input: float, (n, frames, height, width, channels); the authors subtract the mean
     clip from 0 to 255. Output: logits, (n, classes).
 
+    Where it is not theirs: weights start from Keras's ``glorot_uniform`` and zeros, not
+    from Gaussians of a fixed width.
+
     Args:
         input_shape: frames, height, width, channels; any size works, as poolings round
             up, but the first dense layer's size follows it.
@@ -39,12 +50,10 @@ def c3d(
     Raises:
         ValueError: a shape or a number that no such network can have.
     """
-    check("c3d", input_shape, classes, dimensions=3)
-    if not positive(width) or not positive(dense):
-        raise ValueError(
-            f"c3d takes width=1 or more and dense=1 or more; given {width!r}, {dense!r}"
-        )
-    video = x = keras.Input(tuple(input_shape), name="video")
+    shape, classes = checks.network("c3d", input_shape, classes, dimensions=3)
+    width = checks.integer("c3d", "width", width)
+    dense = checks.integer("c3d", "dense", dense)
+    video = x = keras.Input(shape, name="video")
     for i, (convs, multiple) in enumerate(STAGES, start=1):
         for letter in "ab"[:convs]:
             x = layers.Conv3D(

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from cnnlib.checks import network as check
 from cnnlib.models import blocks
-from cnnlib.models.checks import check
+from cnnlib.models.entry import entry
 from cnnlib.models.pretrained import load
 
 # Figure 5: the separable convolutions of each block with a residual connection.
@@ -46,6 +47,17 @@ def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True
     return layers.Add(name=f"{name}_add")([x, shortcut])
 
 
+@entry(
+    year=2016,
+    paper="1610.02357",
+    trainable=22_855_952,
+    total=22_910_480,
+    published="22,855,952",
+    source="table 3",
+    top1=21.0,
+    top5=5.5,
+    protocol="table 1: one crop",
+)
 def xception(
     *,
     input_shape: Sequence[int] = (299, 299, 3),
