@@ -79,8 +79,8 @@ class Entry:
             error = f"{self.top1} % top-1 and {self.top5} % top-5"
             facts.append(f"Published ImageNet error: {error} ({self.protocol}).")
         paragraphs = [
-            f"{self.trainable:,} trained parameters; {self.total:,} with moving "
-            "statistics.",
+            f"{self.name}: {self.trainable:,} trained parameters, {self.total:,} with "
+            "moving statistics.",
             " ".join(facts),
             self.note,
             f"Input, output, other arguments and errors are those of ``{family}``.",

@@ -115,17 +115,15 @@ def resnet_v2(
         x = steps(x, "bn relu", name="conv1")
     x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)
+    halving = IMAGENET_STAGES[:-1] if as_keras else IMAGENET_STAGES[1:]
     stages = zip(IMAGENET_STAGES, DEPTHS[depth], strict=True)
     for i, (stage, count) in enumerate(stages):
-        if as_keras:
-            halving = count if i < 3 else None
-        else:
-            halving = 1 if i > 0 else None
+        strided = count if as_keras else 1
         for j in range(1, count + 1):
             x = bottleneck(
                 x,
                 64 * 2**i,
-                2 if j == halving else 1,
+                2 if stage in halving and j == strided else 1,
                 name=f"{stage}_{j}",
                 project=j == 1,
                 as_keras=as_keras,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from cnnlib.checks import is_integer
 from cnnlib.checks import network as check
 from cnnlib.layers import CropLike
 from cnnlib.models.blocks import HE_GAUSSIAN
@@ -87,7 +88,7 @@ def unet(
         ValueError: hyperparameters that no such network can have, or a size with which
             some pooling would meet an odd number of rows, or none would be left.
     """
-    if not positive(depth) or not positive(width):
+    if not all(is_integer(n) and n > 0 for n in (depth, width)):
         raise ValueError(
             f"unet takes depth and width of 1 or more; given {depth!r}, {width!r}"
         )
