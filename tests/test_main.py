@@ -31,12 +31,29 @@ def test_summary_takes_a_shape_and_classes(capsys):
     assert "825,988" in capsys.readouterr().out.splitlines()[-1]
 
 
+def test_summary_takes_a_familys_options(capsys):
+    argv = [
+        "summary",
+        "cifar_resnet",
+        "-o",
+        "depth=74",
+        "-o",
+        "unit=full_preactivation",
+    ]
+    assert main([*argv, "-o", "input_shape=(8, 8, 3)"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "8 × 8 × 16" in lines[1]
+    assert lines[-1].split()[2] == "1,150,074"
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["summary", "lenet"], "no network is called 'lenet'; the nearest is 'lenet5'"),
         (["summary", "mnist_cnn", "-c", "0"], "takes classes=1 or more; given 0"),
         (["summary", "mnist_cnn", "-i", "5", "5"], "takes input_shape="),
+        (["summary", "mnist_cnn", "-o", "depth=3"], "has no option 'depth'; it takes"),
+        (["summary", "rbf_network"], "templates"),
     ],
 )
 def test_what_cannot_be_built_is_told_in_one_line(argv, message, capsys):
@@ -46,3 +63,9 @@ def test_what_cannot_be_built_is_told_in_one_line(argv, message, capsys):
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_an_option_without_a_value_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["summary", "cifar_resnet", "-o", "depth"])
+    assert "takes name=value; given 'depth'" in capsys.readouterr().err

@@ -150,59 +150,50 @@ def densenet(
 
 
 _row = partial(variant, year=2016, paper="1608.06993")
-_cifar = partial(_row, cifar_densenet, source="table 2")
-_imagenet = partial(_row, densenet, protocol="single crop, table 3")
 
-densenet40 = _cifar(
+
+def _bc(depth: int, **row):
+    fixes = {"blocks": BLOCKS[depth], "growth": 32, "compression": 0.5}
+    protocol = "single crop, table 3"
+    return _row(densenet, f"densenet{depth}", fixes, protocol=protocol, **row)
+
+
+densenet40 = _row(
+    cifar_densenet,
     "densenet40",
     {"depth": 40, "growth": 12, "bottleneck": False, "compression": 1.0},
     trainable=1_019_722,
     total=1_037_818,
     published="1.0 M",
+    source="table 2",
 )
-densenet100_bc = _cifar(
+densenet100_bc = _row(
+    cifar_densenet,
     "densenet100_bc",
     {"depth": 100, "growth": 12, "bottleneck": True, "compression": 0.5},
     trainable=769_162,
     total=793_150,
     published="0.8 M",
+    source="table 2",
 )
-densenet190_bc = _cifar(
+densenet190_bc = _row(
+    cifar_densenet,
     "densenet190_bc",
     {"depth": 190, "growth": 40, "bottleneck": True, "compression": 0.5},
     trainable=25_624_430,
     total=25_881_390,
     published="25.6 M",
+    source="table 2",
 )
-densenet121 = _imagenet(
-    "densenet121",
-    {"blocks": BLOCKS[121], "growth": 32, "compression": 0.5},
-    trainable=7_978_856,
-    total=8_062_504,
-    top1=25.02,
-    top5=7.71,
+densenet121 = _bc(
+    depth=121, trainable=7_978_856, total=8_062_504, top1=25.02, top5=7.71
 )
-densenet169 = _imagenet(
-    "densenet169",
-    {"blocks": BLOCKS[169], "growth": 32, "compression": 0.5},
-    trainable=14_149_480,
-    total=14_307_880,
-    top1=23.80,
-    top5=6.85,
+densenet169 = _bc(
+    depth=169, trainable=14_149_480, total=14_307_880, top1=23.80, top5=6.85
 )
-densenet201 = _imagenet(
-    "densenet201",
-    {"blocks": BLOCKS[201], "growth": 32, "compression": 0.5},
-    trainable=20_013_928,
-    total=20_242_984,
-    top1=22.58,
-    top5=6.34,
+densenet201 = _bc(
+    depth=201, trainable=20_013_928, total=20_242_984, top1=22.58, top5=6.34
 )
-densenet264 = _imagenet(
-    "densenet264",
-    {"blocks": BLOCKS[264], "growth": 32, "compression": 0.5},
-    trainable=33_337_704,
-    total=33_736_232,
-    top1=22.15,
-    top5=6.12,
+densenet264 = _bc(
+    depth=264, trainable=33_337_704, total=33_736_232, top1=22.15, top5=6.12
 )

@@ -24,12 +24,14 @@ TABLE = {
 }
 
 
-# Normalization's epsilon and momentum are those of Lasagne, in which the authors' code
-# is written. ``_layer`` is the paper's (table 1), with its dropout.
-_conv = partial(steps, use_bias=True, initializer="he_uniform")
-_layer = partial(
-    _conv, order="bn relu conv dropout", norm={"epsilon": 1e-4, "momentum": 0.9}
+# Epsilon and momentum are those of Lasagne, in which the authors' code is written.
+_steps = partial(
+    steps,
+    use_bias=True,
+    initializer="he_uniform",
+    norm={"epsilon": 1e-4, "momentum": 0.9},
 )
+LAYER = "bn relu conv dropout"  # table 1
 
 
 def fc_densenet(
@@ -82,17 +84,17 @@ def fc_densenet(
     dropout = checks.number(name, "dropout", dropout, least=0, below=1)
 
     def unit(x, name):
-        return _layer(x, filters=growth, name=name, dropout=dropout)
+        return _steps(x, LAYER, growth, name=name, dropout=dropout)
 
     image = keras.Input(shape, name="image")
-    x = _conv(image, "conv", width, name="conv1")
+    x = _steps(image, "conv", width, name="conv1")
     skips = []
     for i, size in enumerate(table[:pools], start=1):
         x, _ = dense_block(x, size, unit, name=f"down{i}")
         skips.append(x)
-        maps, name_ = x.shape[-1], f"transition{i}"
-        x = _layer(x, filters=maps, kernel_size=1, name=name_, dropout=dropout)
-        x = layers.MaxPooling2D(2, name=f"transition{i}_pool")(x)
+        transition = f"transition{i}"
+        x = _steps(x, LAYER, x.shape[-1], 1, name=transition, dropout=dropout)
+        x = layers.MaxPooling2D(2, name=f"{transition}_pool")(x)
     x, new = dense_block(x, table[pools], unit, name="bottom")
     for i, size in zip(range(pools, 0, -1), table[pools + 1 :], strict=True):
         if len(new) > 1:
@@ -111,35 +113,29 @@ def fc_densenet(
     return keras.Model(image, x, name=name)
 
 
-_row = partial(
-    variant,
-    fc_densenet,
-    year=2016,
-    paper="1611.09326",
-    task="segmentation",
-    source="table 3",
-)
+def _row(depth: int, **row):
+    growth, blocks = TABLE[depth]
+    return variant(
+        fc_densenet,
+        f"fc_densenet{depth}",
+        {"blocks": blocks, "growth": growth, "width": 48},
+        year=2016,
+        paper="1611.09326",
+        task="segmentation",
+        source="table 3",
+        **row,
+    )
+
 
 fc_densenet56 = _row(
-    "fc_densenet56",
-    {"growth": TABLE[56][0], "blocks": TABLE[56][1], "width": 48},
+    depth=56,
     trainable=1_376_795,
     total=1_397_963,
     published="1.5 M",
-    note="The paper's 1.5 M do not follow from its own table, which has been read as "
-    "for the other two, whose figures agree.",
+    note="The published 1.5 M do not follow from the paper's table, by which the other "
+    "two have the published figures.",
 )
-fc_densenet67 = _row(
-    "fc_densenet67",
-    {"growth": TABLE[67][0], "blocks": TABLE[67][1], "width": 48},
-    trainable=3_463_243,
-    total=3_502_923,
-    published="3.5 M",
-)
+fc_densenet67 = _row(depth=67, trainable=3_463_243, total=3_502_923, published="3.5 M")
 fc_densenet103 = _row(
-    "fc_densenet103",
-    {"growth": TABLE[103][0], "blocks": TABLE[103][1], "width": 48},
-    trainable=9_322_091,
-    total=9_425_163,
-    published="9.4 M",
+    depth=103, trainable=9_322_091, total=9_425_163, published="9.4 M"
 )

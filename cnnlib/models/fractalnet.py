@@ -6,18 +6,14 @@ on in all of them.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import keras
 from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import ColumnChoice, FractalJoin
-from cnnlib.models.blocks import logits, steps
+from cnnlib.models.blocks import logits
 from cnnlib.models.entry import entry
-
-# As in the authors' code.
-_unit = partial(steps, order="conv dropout bn relu", initializer="glorot_uniform")
 
 
 @entry(year=2016, paper="1605.07648", trainable=33_724_618, total=33_745_226)
@@ -84,17 +80,24 @@ def fractalnet(
     joins = len(built) > 1
     if joins:
         choice = ColumnChoice(columns, global_ratio, name="columns")(image)
-    steps = 2 ** (columns - 1)
+    longest = 2 ** (columns - 1)
     heads = dict.fromkeys(built, image)
     for b, (width, rate) in enumerate(zip(filters, dropout, strict=True), start=1):
-        for step in range(1, steps + 1):
+        for step in range(1, longest + 1):
             # Column c has a convolution at every 2^(C−c)th step.
             due = [c for c in built if step % 2 ** (columns - c) == 0]
             for c in due:
                 i = step // 2 ** (columns - c)
                 name = f"block{b}_column{c}_{i}"
-                heads[c] = _unit(heads[c], filters=width, dropout=rate, name=name)
-                if step == steps:
+                heads[c] = steps(
+                    heads[c],
+                    "conv dropout bn relu",  # as in the authors' code
+                    width,
+                    name=name,
+                    initializer="glorot_uniform",
+                    dropout=rate,
+                )
+                if step == longest:
                     pool = layers.MaxPooling2D(2, name=f"block{b}_column{c}_pool")
                     heads[c] = pool(heads[c])
             if joins and len(due) > 1:

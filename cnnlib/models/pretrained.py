@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from cnnlib import graph
+
 # Our name: Keras's class, the stem of its file, the preprocessing of its weights.
 TWINS = {
     "vgg16": ("VGG16", "vgg16", "caffe"),
@@ -106,26 +108,8 @@ def _download(file: str, fetch):
 
 
 def weighted_layers(model: keras.Model) -> list[keras.Layer]:
-    """The layers with weights in the order of the graph, nested models unfolded.
-
-    A layer comes after all that it depends on, and the inputs of a sum or a
-    concatenation in the order in which they are joined. Layers that only pass on, such
-    as a padding, do not change that order, unlike the order of ``model.weights``.
-    """
-    ordered, seen, todo = [], set(), [(t, False) for t in reversed(model.outputs)]
-    while todo:
-        tensor, ready = todo.pop()
-        layer, node, _ = tensor._keras_history
-        if ready:
-            nested = isinstance(layer, keras.Model)
-            found = weighted_layers(layer) if nested else [layer]
-            ordered += [one for one in found if one.weights]
-        elif layer not in seen:
-            seen.add(layer)
-            todo.append((tensor, True))
-            inputs = layer._inbound_nodes[node].input_tensors
-            todo += [(t, False) for t in reversed(inputs)]
-    return ordered
+    """The layers with weights in the order of ``graph.depth_first``."""
+    return [layer for layer in graph.depth_first(model) if layer.weights]
 
 
 def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
@@ -173,25 +157,23 @@ def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
 def _normalizations(model: keras.Model) -> dict:
     """For each layer that nothing but one batch normalization follows, that one."""
     followers = {}
-    for layer in model.layers:
-        if not isinstance(layer, layers.InputLayer):
-            for tensor in keras.tree.flatten(layer.input):
-                followers.setdefault(id(tensor), []).append(layer)
-    found = {}
-    for layer in model.layers:
-        after = followers.get(id(keras.tree.flatten(layer.output)[0]), [])
-        if len(after) == 1 and isinstance(after[0], layers.BatchNormalization):
-            found[layer] = after[0]
-    return found
+    for step in graph.steps(model):
+        for name in step.reads:
+            followers.setdefault(name, []).append(step.layer)
+    return {
+        model.get_layer(name): after[0]
+        for name, after in followers.items()
+        if len(after) == 1 and isinstance(after[0], layers.BatchNormalization)
+    }
 
 
 def _assign(layer, other, values: dict) -> None:
     """Put ``values``, by name, into the weights of ``layer``."""
     shapes = {weight.name: tuple(weight.shape) for weight in layer.weights}
-    given = {name: value.shape for name, value in values.items()}
-    if shapes != given:
+    theirs = {name: value.shape for name, value in values.items()}
+    if shapes != theirs:
         raise ValueError(
-            f"{layer.name} has weights of {shapes}, but {other.name} has {given}"
+            f"{layer.name} has weights of {shapes}, but {other.name} has {theirs}"
         )
     for weight in layer.weights:
         weight.assign(values[weight.name])
@@ -217,20 +199,20 @@ def preprocess(name: str, images) -> np.ndarray:
             be 0 to 255: outside of it, or floats that all lie within 0 to 1.
     """
     *_, mode = twin(name)
-    given = np.asarray(images)
-    if given.ndim not in (3, 4) or given.shape[-1] != 3:
+    images = np.asarray(images)
+    if images.ndim not in (3, 4) or images.shape[-1] != 3:
         raise ValueError(
             "preprocess takes images of shape (n, height, width, 3) or "
-            f"(height, width, 3); given {given.shape}"
+            f"(height, width, 3); given {images.shape}"
         )
-    low, high = (given.min(), given.max()) if given.size else (0, 0)
+    low, high = (images.min(), images.max()) if images.size else (0, 0)
     if not 0 <= low <= high <= 255:
         raise ValueError(f"preprocess takes 0 to 255; given {low} to {high}")
-    if 0 < high <= 1 and not np.issubdtype(given.dtype, np.integer):
+    if 0 < high <= 1 and not np.issubdtype(images.dtype, np.integer):
         raise ValueError(
             f"preprocess takes 0 to 255; given {low} to {high}: multiply by 255"
         )
-    copy = np.array(given, "float32")
+    copy = np.array(images, "float32")
     return keras.applications.imagenet_utils.preprocess_input(copy, mode=mode)
 
 

@@ -18,6 +18,7 @@ from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, logits, repeat, steps
 from cnnlib.models.entry import variant
 from cnnlib.models.pretrained import check_weights, load
 
+PAPER = "1512.03385"
 SCAN_FROM = 200  # layers; a graph of Keras's ends at about 900 operations in a row
 
 
@@ -189,53 +190,34 @@ def cifar_resnet(
     )
 
 
-_row = partial(variant, year=2015, paper="1512.03385")
-_plain = partial(_row, cifar_plain)
-_cifar = partial(_row, cifar_resnet, source="table 6")
+def _plain(depth: int, **row):
+    fixes = {"depth": depth}
+    name = f"plain{depth}"
+    return variant(cifar_plain, name, fixes, year=2015, paper=PAPER, **row)
 
-plain20 = _plain("plain20", {"depth": 20}, trainable=269_722, total=271_098)
-plain56 = _plain("plain56", {"depth": 56}, trainable=853_018, total=857_082)
-resnet20 = _cifar(
-    "resnet20",
-    {"depth": 20, "unit": "original"},
-    trainable=269_722,
-    total=271_098,
-    published=".27 M",
-)
-resnet32 = _cifar(
-    "resnet32",
-    {"depth": 32, "unit": "original"},
-    trainable=464_154,
-    total=466_426,
-    published=".46 M",
-)
-resnet44 = _cifar(
-    "resnet44",
-    {"depth": 44, "unit": "original"},
-    trainable=658_586,
-    total=661_754,
-    published=".66 M",
-)
-resnet56 = _cifar(
-    "resnet56",
-    {"depth": 56, "unit": "original"},
-    trainable=853_018,
-    total=857_082,
-    published=".85 M",
-)
-resnet110 = _cifar(
-    "resnet110",
-    {"depth": 110, "unit": "original"},
-    trainable=1_727_962,
-    total=1_736_058,
-    published="1.7 M",
-)
+
+def _cifar(depth: int, **row):
+    fixes = {"depth": depth, "unit": "original"}
+    return variant(
+        cifar_resnet,
+        f"resnet{depth}",
+        fixes,
+        year=2015,
+        paper=PAPER,
+        source="table 6",
+        **row,
+    )
+
+
+plain20 = _plain(depth=20, trainable=269_722, total=271_098)
+plain56 = _plain(depth=56, trainable=853_018, total=857_082)
+resnet20 = _cifar(depth=20, trainable=269_722, total=271_098, published=".27 M")
+resnet32 = _cifar(depth=32, trainable=464_154, total=466_426, published=".46 M")
+resnet44 = _cifar(depth=44, trainable=658_586, total=661_754, published=".66 M")
+resnet56 = _cifar(depth=56, trainable=853_018, total=857_082, published=".85 M")
+resnet110 = _cifar(depth=110, trainable=1_727_962, total=1_736_058, published="1.7 M")
 resnet1202 = _cifar(
-    "resnet1202",
-    {"depth": 1202, "unit": "original"},
-    trainable=19_421_274,
-    total=19_510_906,
-    published="19.4 M",
+    depth=1202, trainable=19_421_274, total=19_510_906, published="19.4 M"
 )
 
 
@@ -345,22 +327,29 @@ def resnet(
     return load(model, weights, network)
 
 
-_imagenet = partial(_row, resnet, protocol="table 3: ten crops")
+def _imagenet(depth: int, protocol: str | None = "table 3: ten crops", **row):
+    return variant(
+        resnet,
+        f"resnet{depth}",
+        {"depth": depth},
+        year=2015,
+        paper=PAPER,
+        protocol=protocol,
+        **row,
+    )
+
 
 # The published 27.88 % of ResNet-18 (table 2) is of option A, so it is not in the row.
-resnet18 = _row(
-    resnet,
-    "resnet18",
-    {"depth": 18},
+resnet18 = _imagenet(
+    depth=18,
     trainable=11_689_512,
     total=11_699_112,
+    protocol=None,
     note="The paper's ResNet-18 has shortcuts without parameters (option A, table 2: "
     "27.88 % top-1); here they are projections, as in ``resnet34``.",
 )
-resnet34 = _row(
-    resnet,
-    "resnet34",
-    {"depth": 34},
+resnet34 = _imagenet(
+    depth=34,
     trainable=21_797_672,
     total=21_814_696,
     top1=24.52,
@@ -368,8 +357,7 @@ resnet34 = _row(
     protocol="table 3: ten crops, B",
 )
 resnet50 = _imagenet(
-    "resnet50",
-    {"depth": 50},
+    depth=50,
     trainable=25_557_032,
     total=25_610_152,
     top1=22.85,
@@ -377,18 +365,8 @@ resnet50 = _imagenet(
     note="With ``as_keras=True``, 25,583,592 and 25,636,712.",
 )
 resnet101 = _imagenet(
-    "resnet101",
-    {"depth": 101},
-    trainable=44_549_160,
-    total=44_654_504,
-    top1=21.75,
-    top5=6.05,
+    depth=101, trainable=44_549_160, total=44_654_504, top1=21.75, top5=6.05
 )
 resnet152 = _imagenet(
-    "resnet152",
-    {"depth": 152},
-    trainable=60_192_808,
-    total=60_344_232,
-    top1=21.43,
-    top5=5.71,
+    depth=152, trainable=60_192_808, total=60_344_232, top1=21.43, top5=5.71
 )

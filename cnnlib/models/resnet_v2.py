@@ -16,6 +16,7 @@ from cnnlib.models.entry import variant
 from cnnlib.models.pretrained import check_weights, load
 from cnnlib.models.resnet import CIFAR_STAGES, IMAGENET_STAGES, SCAN_FROM
 
+PAPER = "1603.05027"
 DEPTHS = {  # units in each stage
     50: (3, 4, 6, 3),
     101: (3, 4, 23, 3),
@@ -133,37 +134,28 @@ def resnet_v2(
     return load(model, weights, network)
 
 
-_row = partial(variant, year=2016, paper="1603.05027")
+def _imagenet(depth: int, **row):
+    name = f"resnet{depth}_v2"
+    return variant(resnet_v2, name, {"depth": depth}, year=2016, paper=PAPER, **row)
 
-resnet50_v2 = _row(
-    resnet_v2,
-    "resnet50_v2",
-    {"depth": 50},
+
+resnet50_v2 = _imagenet(
+    depth=50,
     trainable=25_549_480,
     total=25_595_048,
     note="Not in the paper: its unit at the depths of ``resnet50``.",
 )
-resnet101_v2 = _row(
-    resnet_v2,
-    "resnet101_v2",
-    {"depth": 101},
-    trainable=44_541_608,
-    total=44_639_400,
-)
-resnet152_v2 = _row(
-    resnet_v2,
-    "resnet152_v2",
-    {"depth": 152},
+resnet101_v2 = _imagenet(depth=101, trainable=44_541_608, total=44_639_400)
+resnet152_v2 = _imagenet(
+    depth=152,
     trainable=60_185_256,
     total=60_329_128,
     top1=21.1,
     top5=5.5,
     protocol="table 5: one crop of 320",
 )
-resnet200_v2 = _row(
-    resnet_v2,
-    "resnet200_v2",
-    {"depth": 200},
+resnet200_v2 = _imagenet(
+    depth=200,
     trainable=64_666_280,
     total=64_834_728,
     top1=20.7,
@@ -229,11 +221,14 @@ def cifar_resnet_v2(
     return keras.Model(image, logits(x, classes), name=name)
 
 
-_cifar = partial(_row, cifar_resnet_v2)
+def _cifar(depth: int, block: str, **row):
+    name, fixes = f"resnet{depth}_v2", {"depth": depth, "block": block}
+    return variant(cifar_resnet_v2, name, fixes, year=2016, paper=PAPER, **row)
+
 
 resnet110_v2 = _cifar(
-    "resnet110_v2",
-    {"depth": 110, "block": "basic"},
+    depth=110,
+    block="basic",
     trainable=1_730_522,
     total=1_738_618,
     note="Not the paper's pre-activation ResNet-110, whose shortcuts have no parameters"
@@ -241,16 +236,16 @@ resnet110_v2 = _cifar(
     "one has two projections.",
 )
 resnet164_v2 = _cifar(
-    "resnet164_v2",
-    {"depth": 164, "block": "bottleneck"},
+    depth=164,
+    block="bottleneck",
     trainable=1_703_258,
     total=1_727_482,
     published="1.7 M",
     source="table 4",
 )
 resnet1001_v2 = _cifar(
-    "resnet1001_v2",
-    {"depth": 1001, "block": "bottleneck"},
+    depth=1001,
+    block="bottleneck",
     trainable=10_327_706,
     total=10_476_922,
     published="10.2 M",

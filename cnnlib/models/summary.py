@@ -41,21 +41,21 @@ def stages(model: keras.Model) -> list[Stage]:
         raise ValueError(f"{model.name!r} has no shapes yet: build it, or call it once")
     if any(None in tensor.shape[1:] for tensor in model.inputs):
         raise ValueError(f"{model.name!r} takes any size: build it for a certain one")
-    found: dict[str, Stage] = {}
+    by_name: dict[str, Stage] = {}
     for layer in model.layers:
         if isinstance(layer, layers.InputLayer):
             continue
         name = layer.name.partition("_")[0]
-        before = found.get(name, Stage(name, 0, (), 0, 0))
+        before = by_name.get(name, Stage(name, 0, (), 0, 0))
         output = keras.tree.flatten(layer.output)
-        found[name] = Stage(
+        by_name[name] = Stage(
             name,
             before.layers + 1,
             tuple(output[0].shape[1:]),
             before.parameters + layer.count_params(),
             before.multiply_adds + multiply_adds(layer),
         )
-    return list(found.values())
+    return list(by_name.values())
 
 
 def multiply_adds(layer: keras.layers.Layer) -> int:
@@ -75,20 +75,15 @@ def multiply_adds(layer: keras.layers.Layer) -> int:
 
 def summary(model: keras.Model) -> str:
     """The stages as a table, a line each, and a line of totals."""
-    found = stages(model)
+    lines = stages(model)
+    number = sum(stage.layers for stage in lines)
+    parameters = sum(stage.parameters for stage in lines)
+    adds = sum(stage.multiply_adds for stage in lines)
+    total = Stage("all", number, (), parameters, adds)
     rows = [("stage", "layers", "output", "parameters", "multiply-adds")]
-    for stage in found:
-        output = " × ".join(map(str, stage.output))
-        rows.append(
-            (
-                *(stage.name, str(stage.layers), output),
-                *(f"{stage.parameters:,}", f"{stage.multiply_adds:,}"),
-            )
-        )
-    total = [sum(column) for column in zip(*(s[3:] for s in found), strict=True)]
-    total.insert(0, sum(stage.layers for stage in found))
-    layers_, parameters, adds = (f"{n:,}" for n in total)
-    rows.append(("all", layers_, "", parameters, adds))
+    for name, count, shape, weights, products in [*lines, total]:
+        output = " × ".join(map(str, shape))
+        rows.append((name, f"{count:,}", output, f"{weights:,}", f"{products:,}"))
     return table(rows, left=(0, 2))
 
 

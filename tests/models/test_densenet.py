@@ -251,7 +251,11 @@ def test_the_deepest_are_built_saved_and_loaded_within_few_frames(tmp_path):
         ),
         (models.cifar_densenet, {"input_shape": (3, 9, 3)}, "at least 4"),
         (models.cifar_densenet, {"growth": 0}, "growth=1 or more; given 0"),
-        (models.cifar_densenet, {"compression": 1.5}, "at most 1; given 1.5"),
+        (
+            models.cifar_densenet,
+            {"compression": 1.5},
+            "compression above 0 to 1; given 1.5",
+        ),
         (models.cifar_densenet, {"compression": 0}, "above 0.*given 0"),
         (models.cifar_densenet, {"dropout": 1}, "below 1; given 1"),
         (models.densenet, {"blocks": ()}, r"1 or more layers; given \(\)"),
@@ -259,6 +263,8 @@ def test_the_deepest_are_built_saved_and_loaded_within_few_frames(tmp_path):
         (models.densenet, {"growth": -1}, "growth=1 or more"),
         (models.densenet121, {"input_shape": (28, 64, 3)}, "densenet121.*at least 29"),
         (models.densenet121, {"weights": "imagenets"}, "None or 'imagenet'"),
+        (models.densenet264, {"weights": "imagenet"}, "weights for 'densenet264'"),
+        (models.densenet, {"blocks": (1,), "weights": "imagenet"}, "for 'densenet'"),
         (
             models.densenet121,
             {"weights": "imagenet", "classes": 5},

@@ -229,8 +229,8 @@ def test_drop_path_comes_back_from_a_file(tmp_path):
     [
         ({"input_shape": (31, 32, 3)}, "at least 32"),
         ({"columns": 0}, "columns=1 or more; given 0"),
-        ({"column": 4}, "columns 1 to 3; given 4"),
-        ({"column": 0}, "columns 1 to 3; given 0"),
+        ({"column": 4}, "column=1, 2 or 3; given 4"),
+        ({"column": 0}, "column=1, 2 or 3; given 0"),
         ({"dropout": (0.1,)}, r"each of its 5 blocks; given \(0.1,\)"),
     ],
 )

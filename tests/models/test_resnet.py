@@ -263,13 +263,20 @@ def test_the_v15_bottleneck_is_centred():
         (models.cifar_resnet, {"input_shape": (32, 32)}, r"given \(32, 32\)"),
         (models.resnet20, {"classes": 0}, "resnet20 takes classes"),
         (models.resnet50, {"classes": 0}, "resnet50 takes classes"),
-        (models.resnet50, {"stride": 2}, "resnet50 takes stride= one of '1x1', '3x3'"),
+        (models.resnet50, {"stride": 2}, "resnet50 takes stride='1x1' or '3x3'"),
         (models.resnet50, {"weights": "mine"}, "given 'mine'"),
         (
             *(models.resnet50, {"stride": "3x3", "weights": "imagenet"}),
-            "takes stride= one of '1x1'; given '3x3'",
+            "takes stride='1x1'; given '3x3'",
         ),
         (models.resnet18, {"input_shape": (0, 1, 3)}, "at least 1"),
+        (
+            models.resnet18,
+            {"weights": "imagenet"},
+            "no ImageNet weights for 'resnet18'",
+        ),
+        (models.resnet, {"depth": 51}, "resnet takes depth=18, 34, 50, 101 or 152"),
+        (models.resnet, {"depth": 101, "weights": "mine"}, "given 'mine'"),
     ],
 )
 def test_bad_input_is_refused(build, options, message):

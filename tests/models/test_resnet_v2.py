@@ -173,11 +173,17 @@ def test_a_thousand_layers_are_trained_saved_and_loaded(tmp_path):
         (models.cifar_resnet_v2, {"depth": 112}, r"9n\+2.*given 112.*110 and 119"),
         (models.cifar_resnet_v2, {"depth": 1}, r"9n\+2.*11 and 20"),
         (models.cifar_resnet_v2, {"depth": 21, "block": "basic"}, "20 and 26"),
-        (models.cifar_resnet_v2, {"block": "wide"}, "'bottleneck', 'basic'; given"),
+        (
+            models.cifar_resnet_v2,
+            {"block": "wide"},
+            "block='bottleneck' or 'basic'; given",
+        ),
         (models.cifar_resnet_v2, {"width": 2.5}, "width=1 or more"),
         (models.resnet164_v2, {"classes": 0}, "resnet164_v2 takes classes"),
         (models.resnet50_v2, {"classes": 0}, "resnet50_v2 takes classes"),
         (models.resnet50_v2, {"weights": "mine"}, "given 'mine'"),
+        (models.resnet200_v2, {"weights": "imagenet"}, "weights for 'resnet200_v2'"),
+        (models.resnet_v2, {"depth": 34}, "resnet_v2 takes depth=50, 101, 152 or 200"),
     ],
 )
 def test_bad_input_is_refused(build, options, message):

@@ -97,7 +97,7 @@ def test_the_mean_of_many_training_passes_is_the_test_pass():
     [
         ({"depth": 111}, r"6n\+2.*110 and 116"),
         ({"depth": 1202}, "up to 200.*given 1202"),
-        ({"survival": 0}, "survival above 0 and up to 1; given 0"),
+        ({"survival": 0}, "survival above 0 to 1; given 0"),
         ({"survival": 1.5}, "given 1.5"),
         ({"survival": True}, "given True"),
         ({"classes": 0}, "stochastic_depth takes classes"),
