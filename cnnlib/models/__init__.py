@@ -91,7 +91,7 @@ __all__ = [
 ]
 
 
-def build(name: str, **options) -> keras.Model:
+def build(name: str, /, **options) -> keras.Model:
     """Build a network of the catalogue, or one of a family, by name.
 
     Args:

@@ -12,7 +12,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import ColumnChoice, FractalJoin
-from cnnlib.models.blocks import logits
+from cnnlib.models.blocks import logits, steps
 from cnnlib.models.entry import entry
 
 

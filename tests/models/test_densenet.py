@@ -254,7 +254,7 @@ def test_the_deepest_are_built_saved_and_loaded_within_few_frames(tmp_path):
         (
             models.cifar_densenet,
             {"compression": 1.5},
-            "compression above 0 to 1; given 1.5",
+            "above 0 to 1; given 1.5",
         ),
         (models.cifar_densenet, {"compression": 0}, "above 0.*given 0"),
         (models.cifar_densenet, {"dropout": 1}, "below 1; given 1"),

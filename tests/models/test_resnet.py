@@ -273,7 +273,7 @@ def test_the_v15_bottleneck_is_centred():
         (
             models.resnet18,
             {"weights": "imagenet"},
-            "no ImageNet weights for 'resnet18'",
+            "no ImageNet .* 'resnet18'",
         ),
         (models.resnet, {"depth": 51}, "resnet takes depth=18, 34, 50, 101 or 152"),
         (models.resnet, {"depth": 101, "weights": "mine"}, "given 'mine'"),

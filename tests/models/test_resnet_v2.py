@@ -176,7 +176,7 @@ def test_a_thousand_layers_are_trained_saved_and_loaded(tmp_path):
         (
             models.cifar_resnet_v2,
             {"block": "wide"},
-            "block='bottleneck' or 'basic'; given",
+            "'bottleneck' or 'basic'; given",
         ),
         (models.cifar_resnet_v2, {"width": 2.5}, "width=1 or more"),
         (models.resnet164_v2, {"classes": 0}, "resnet164_v2 takes classes"),
