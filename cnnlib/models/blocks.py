@@ -56,6 +56,9 @@ def steps(
         initializer: of the kernel.
         norm: the normalization's arguments.
         dropout: its rate.
+
+    Raises:
+        ValueError: ``order`` names another step.
     """
     for step in order.split():
         if step == "conv":
@@ -78,8 +81,10 @@ def steps(
             x = layers.BatchNormalization(name=f"{name}_bn", **norm)(x)
         elif step == "relu":
             x = layers.ReLU(name=f"{name}_relu")(x)
-        else:
+        elif step == "dropout":
             x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+        else:
+            raise ValueError(f"a step is conv, bn, relu or dropout; given {step!r}")
     return x
 
 

@@ -65,10 +65,8 @@ def test_cifar_networks_have_exactly_the_papers_parameters(
 ):
     model = models.cifar_densenet(depth=depth, growth=growth, bottleneck=bottleneck)
     units = (depth - 4) // (6 if bottleneck else 3)
-    expected = arithmetic(
-        *((units,) * 3, growth, 3, 2 * growth if bottleneck else 16),
-        *(bottleneck, 0.5 if bottleneck else 1, 10),
-    )
+    width, theta = (2 * growth, 0.5) if bottleneck else (16, 1)
+    expected = arithmetic((units,) * 3, growth, 3, width, bottleneck, theta, 10)
     assert counts(model) == expected
     assert expected == (trained, total) or trained is None
     # The depth counts the convolutions and the dense layer.

@@ -74,8 +74,11 @@ def test_any_depth_has_the_parameters_of_layer_arithmetic(build, n, width):
             before = filters
     for scan in (False, True):
         model = build(
-            **{"depth": 6 * n + 2, "width": width, "input_shape": (9, 9, 2)},
-            **{"classes": 7, "scan": scan},
+            depth=6 * n + 2,
+            width=width,
+            input_shape=(9, 9, 2),
+            classes=7,
+            scan=scan,
         )
         assert trainable(model) == expected
 
@@ -153,8 +156,12 @@ def test_the_five_units_have_as_many_parameters(kind):
 def test_scanning_over_units_changes_nothing(kind):
     def build(scan):
         return models.cifar_resnet(
-            **{"input_shape": (8, 8, 2), "classes": 3, "depth": 20, "width": 3},
-            **{"unit": kind, "scan": scan},
+            input_shape=(8, 8, 2),
+            classes=3,
+            depth=20,
+            width=3,
+            unit=kind,
+            scan=scan,
         )
 
     assert_scan_changes_nothing(build)
@@ -224,7 +231,10 @@ def test_bottlenecks_stride_where_they_are_told(stride, where):
     assert [
         model.get_layer(f"conv{i}_3_relu").output.shape[1:] for i in range(2, 6)
     ] == [
-        *((16, 16, 256), (8, 8, 512), (4, 4, 1024), (2, 2, 2048)),
+        (16, 16, 256),
+        (8, 8, 512),
+        (4, 4, 1024),
+        (2, 2, 2048),
     ]
     convs = [x for x in model.layers if isinstance(x, layers.Conv2D)]
     strided = {x.name for x in convs if x.strides == (2, 2)}
@@ -266,7 +276,8 @@ def test_the_v15_bottleneck_is_centred():
         (models.resnet50, {"stride": 2}, "resnet50 takes stride='1x1' or '3x3'"),
         (models.resnet50, {"weights": "mine"}, "given 'mine'"),
         (
-            *(models.resnet50, {"stride": "3x3", "weights": "imagenet"}),
+            models.resnet50,
+            {"stride": "3x3", "weights": "imagenet"},
             "takes stride='1x1'; given '3x3'",
         ),
         (models.resnet18, {"input_shape": (0, 1, 3)}, "at least 1"),

@@ -57,8 +57,12 @@ def test_any_depth_has_the_parameters_of_layer_arithmetic(n, width):
         last = before[block]
         for scan in (False, True):
             model = models.cifar_resnet_v2(
-                **{"depth": step * n + 2, "width": width, "input_shape": (9, 9, 2)},
-                **{"classes": 7, "scan": scan, "block": block},
+                depth=step * n + 2,
+                width=width,
+                input_shape=(9, 9, 2),
+                classes=7,
+                scan=scan,
+                block=block,
             )
             assert trainable(model) == expected[block] + 2 * last + 7 * last + 7
 
@@ -84,10 +88,8 @@ def test_cifar_networks_compute_what_the_paper_draws(block, depth, side):
     r, image = Reference(randomize(model)), numbers(2, side, side, 3)
     x = r.conv(image, "conv1")
     for i, stage in enumerate(("conv2", "conv3", "conv4")):
-        x = unit(
-            *(r, x, f"{stage}_1", 2 if i else 1, block),
-            block == "bottleneck" or i > 0,
-        )
+        project = block == "bottleneck" or i > 0
+        x = unit(r, x, f"{stage}_1", 2 if i else 1, block, project)
         x = unit(r, x, f"{stage}_2", 1, block, False)
     assert distance(model(image), r.logits(relu(r.bn(x, "end")))) < 1e-5
 
@@ -136,8 +138,12 @@ def test_cifar_layers_are_the_papers(assert_he_gaussian):
 def test_scanning_over_units_changes_nothing(block, depth):
     def build(scan):
         return models.cifar_resnet_v2(
-            **{"input_shape": (8, 8, 2), "classes": 3, "depth": depth, "width": 3},
-            **{"block": block, "scan": scan},
+            input_shape=(8, 8, 2),
+            classes=3,
+            depth=depth,
+            width=3,
+            block=block,
+            scan=scan,
         )
 
     assert_scan_changes_nothing(build)

@@ -133,10 +133,8 @@ def test_c3d_is_figure_3():
     assert shape("conv4_pool") == (2, 7, 7, 16)
     assert shape("conv5_pool") == (1, 4, 4, 16)
     convs = [x for x in model.layers if isinstance(x, layers.Conv3D)]
-    assert [x.name for x in convs] == [
-        *("conv1_a", "conv2_a", "conv3_a", "conv3_b"),
-        *("conv4_a", "conv4_b", "conv5_a", "conv5_b"),
-    ]
+    names = "conv1_a conv2_a conv3_a conv3_b conv4_a conv4_b conv5_a conv5_b"
+    assert [x.name for x in convs] == names.split()
     assert {x.kernel_size for x in convs} == {(3, 3, 3)}
     dense = [model.get_layer(f"fc{i}") for i in (6, 7)]
     for layer in (*convs, *dense):
