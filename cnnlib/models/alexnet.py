@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
-from cnnlib.models.checks import check
+from cnnlib.models.entry import entry
 
 
 def normal():
@@ -14,6 +15,17 @@ def normal():
     return keras.initializers.RandomNormal(stddev=0.01)
 
 
+@entry(
+    year=2012,
+    paper="doi:10.1145/3065386",
+    trainable=60_965_224,
+    total=60_965_224,
+    published="60 M",
+    source="abstract",
+    top1=40.7,
+    top5=18.2,
+    protocol="table 2: one network, mean over ten crops",
+)
 def alexnet(
     *,
     input_shape: Sequence[int] = (227, 227, 3),
@@ -49,9 +61,9 @@ def alexnet(
         ValueError: too small an input, a number of classes below 1, or of towers other
             than 1 and 2.
     """
-    check("alexnet", input_shape, classes, smallest=67)
-    if groups not in (1, 2):
-        raise ValueError(f"alexnet has groups=2 towers, or 1; given {groups!r}")
+    shape, classes = checks.network("alexnet", input_shape, classes, smallest=67)
+    checks.choice("alexnet", "groups", groups, (1, 2))
+    groups = int(groups)
 
     def conv(x, tower, stage, filters, size, strides=1, bias=0):
         return layers.Conv2D(
@@ -76,7 +88,7 @@ def alexnet(
             return towers[0]
         return layers.Concatenate(name=f"{stage}_join")(towers)
 
-    image = keras.Input(tuple(input_shape), name="image")
+    image = keras.Input(shape, name="image")
     towers = []
     for tower in "ab"[:groups]:
         x = conv(image, tower, "conv1", 96, 11, 4)

@@ -5,13 +5,15 @@ and at each size takes over the features of the way down.
 """
 
 from collections.abc import Sequence
+from itertools import count
 
 import keras
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.layers import CropLike
 from cnnlib.models.blocks import HE_GAUSSIAN
-from cnnlib.models.checks import check, positive
+from cnnlib.models.entry import entry
 
 
 def _conv(x, filters, size, padding, activation="relu", *, name):
@@ -38,6 +40,13 @@ def _pair(x, filters: int, padding: str, residual: bool, *, name: str):
     return layers.ReLU(name=f"{name}_relu")(y)
 
 
+@entry(
+    year=2015,
+    paper="1505.04597",
+    task="segmentation",
+    trainable=31_030_658,
+    total=31_030_658,
+)
 def unet(
     *,
     input_shape: Sequence[int | None] = (572, 572, 1),
@@ -79,18 +88,17 @@ def unet(
         ValueError: hyperparameters that no such network can have, or a size with which
             some pooling would meet an odd number of rows, or none would be left.
     """
-    if not positive(depth) or not positive(width):
-        raise ValueError(
-            f"unet takes depth and width of 1 or more; given {depth!r}, {width!r}"
-        )
-    if padding not in ("valid", "same"):
-        raise ValueError(f"unet takes padding='valid' or 'same'; given {padding!r}")
-    least = 2**depth if padding == "same" else _smallest(depth)
-    check("unet", input_shape, classes, smallest=least, any_size=True)
-    for side in input_shape[:2]:
+    depth = checks.integer("unet", "depth", depth)
+    width = checks.integer("unet", "width", width)
+    checks.choice("unet", "padding", padding, ("valid", "same"))
+    least = next(n for n in count(1) if _rows(n, depth, padding))
+    shape, classes = checks.network(
+        "unet", input_shape, classes, smallest=least, any_size=True
+    )
+    for side in shape[:2]:
         if side is not None:
             unet_output_size(side, depth=depth, padding=padding)
-    image = x = keras.Input(tuple(input_shape), name="image")
+    image = x = keras.Input(shape, name="image")
     skips = []
     for i in range(1, depth + 1):
         x = _pair(x, width, padding, residual, name=f"down{i}")
@@ -132,15 +140,16 @@ def unet_output_size(size: int, *, depth: int = 4, padding: str = "valid") -> in
         ValueError: the network does not take this size; the message names the nearest
             sizes that it takes.
     """
+    size = checks.integer("unet_output_size", "size", size)
+    depth = checks.integer("unet_output_size", "depth", depth)
+    checks.choice("unet_output_size", "padding", padding, ("valid", "same"))
     rows = _rows(size, depth, padding)
     if rows is None:
-        near = [n for n in range(size, 0, -1) if _rows(n, depth, padding)][:1]
-        above = size + 1
-        while not _rows(above, depth, padding):
-            above += 1
+        below = [n for n in range(size) if _rows(n, depth, padding)][-1:]
+        above = next(n for n in count(size) if _rows(n, depth, padding))
         raise ValueError(
             f"a unet of depth {depth} with {padding} padding cannot take {size} rows "
-            f"or columns; the nearest are {' and '.join(map(str, [*near, above]))}"
+            f"or columns; the nearest are {' and '.join(map(str, [*below, above]))}"
         )
     return rows
 
@@ -158,8 +167,3 @@ def _rows(size: int, depth: int, padding: str) -> int | None:
     for _ in range(depth):
         size = 2 * size - 4
     return size if size > 0 else None
-
-
-def _smallest(depth: int) -> int:
-    """The smallest image with valid padding."""
-    return next(n for n in range(1, 10**9) if _rows(n, depth, "valid"))
