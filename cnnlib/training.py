@@ -104,7 +104,7 @@ class TimeToAccuracy(keras.callbacks.Callback):
             self.model.stop_training = self.model.stop_training or self.stop
 
 
-def restart(model: keras.Model, seed: int) -> keras.Model:
+def restart(model: keras.Model, seed: int, *, build=None) -> keras.Model:
     """Give a model new weights from a seed, and leave what is compiled as it is.
 
     Training again with another seed then needs no new tracing::
@@ -113,126 +113,139 @@ def restart(model: keras.Model, seed: int) -> keras.Model:
             restart(model, seed).fit(x, y, epochs=5)
 
     Weights, moving statistics and the seeds of dropout are then those of the same model
-    built anew after ``keras.utils.set_random_seed(seed)``, as if it had been compiled
-    anew, too: the optimizer counts from step 0 and its momenta are 0. Its learning rate
-    stays as it is. Keras's, Python's and NumPy's generators are seeded as well.
+    built anew after ``keras.utils.set_random_seed(seed)``; and, as if it had been
+    compiled anew, the optimizer counts from step 0 and has no momentum. Its learning
+    rate stays as it is. Keras's, Python's and NumPy's generators are seeded as well.
 
-    Every layer is made again from its config, in the order in which the layers were
-    first called. So weights that were loaded or set by hand are lost, and layers have
-    to be called in the order in which they were made, as builders do.
+    Without ``build``, every layer is made again from its config, in the order in which
+    the layers were called. That has to be the order in which they were made: in
+    ``Dense(9)(Flatten()(x))`` Python makes the Dense first. And weights that were
+    loaded or set by hand are lost. Where either matters, give ``build``.
 
     Args:
         model: Sequential or functional, built, compiled or not; nested models are
-            restarted with it.
+            restarted with it. With ``build``, any built model.
         seed: a whole number from 0.
+        build: a function that builds the same model; its weights are taken.
 
     Returns:
         The same model.
 
     Raises:
-        ValueError: a model that is not built, or one of another kind; a layer whose
-            config does not say how it starts. The model is then left as it was.
+        ValueError: a model that is not built, or, without ``build``, one that can't be
+            made anew from its layers' configs. Its weights are then left as they were.
     """
     seed = checks.integer("restart", "seed", seed, least=0)
-    if not isinstance(model, (keras.Sequential, keras.Function)):
-        raise ValueError(
-            f"restart takes a Sequential or a functional model; {model.name!r} is a "
-            f"{type(model).__name__}"
-        )
     if not model.built:
         raise ValueError(
             f"restart takes a built model; {model.name!r} has no weights yet: start it "
             "with a keras.Input, or call it once on a batch"
         )
-    layers = sorted(_layers(model).items(), key=lambda item: item[1])
-    layers = [layer for layer, _ in layers]
-    _refuse_what_no_config_restores(model, layers)
+    layers = [] if build else _layers_in_order(model)
     keras.utils.set_random_seed(seed)
-    pairs = []
-    for layer, fresh in zip(layers, _anew(layers, model), strict=True):
-        shapes = [variable.shape for variable in layer.variables]
-        if shapes != [variable.shape for variable in fresh.variables]:
-            raise ValueError(
-                f"restart makes layers anew from their configs; {layer.name!r} comes "
-                "out with other weights"
-            )
-        pairs += zip(layer.variables, fresh.variables, strict=True)
+    if build:
+        pairs = _pairs(model, build())
+    else:
+        fresh = _anew(layers, all_first=isinstance(model, keras.Sequential))
+        pairs = []
+        for layer, again in zip(layers, fresh, strict=True):
+            pairs += _pairs(layer, again)
     if model.compiled:
         optimizer = model.optimizer
-        fresh = type(optimizer).from_config(optimizer.get_config())
+        again = type(optimizer).from_config(optimizer.get_config())
         if optimizer.built:
-            fresh.build(model.trainable_variables)
-        pairs += zip(optimizer.variables, fresh.variables, strict=True)
+            again.build(model.trainable_variables)
+        pairs += zip(optimizer.variables, again.variables, strict=True)
         model.reset_metrics()
     for variable, start in pairs:
         variable.assign(start)
     return model
 
 
-def _layers(model) -> dict[keras.layers.Layer, int]:
-    """The layers of a model and of those nested in it, with the order of their calls.
+def _pairs(layer, again) -> list:
+    """Each variable with the one it is to start from."""
+    shapes = [[tuple(v.shape) for v in one.variables] for one in (layer, again)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"{layer.name!r} comes out with other weights when made anew")
+    return list(zip(layer.variables, again.variables, strict=True))
 
-    Keras numbers the tensors that it makes; a layer's first one says when it was called.
+
+def _layers_in_order(model) -> list[keras.layers.Layer]:
+    """The layers of a model and of those nested in it, as they were called.
+
+    Raises:
+        ValueError: they can't be made anew from their configs in this order.
     """
-    numbers = {}
+    numbers = _calls(model)
+    layers = sorted(numbers, key=numbers.get)
+    inside = {id(variable) for layer in layers for variable in layer.variables}
+    if any(id(variable) not in inside for variable in model.variables):
+        raise _refusal(model, "has weights outside of its layers")
+    latest, initializers = {}, set()
+    for layer in layers:
+        if isinstance(layer, (RepeatedUnit, GaussianUnits)):
+            raise _refusal(layer, "starts as its network's builder sets it")
+        if hasattr(layer, "adapt") and layer.variables:
+            raise _refusal(layer, "was adapted to data")
+        # The names that Keras gives count the layers of a kind as they are made.
+        word, _, number = layer.name.rpartition("_")
+        if not number.isdigit():
+            word, number = layer.name, "0"
+        kind = type(layer).__name__.lower()
+        if word.replace("_", "") == kind:
+            if int(number) < latest.get(kind, 0):
+                raise _refusal(layer, "was made before a layer that was called first")
+            latest[kind] = int(number)
+        for value in vars(layer).values():
+            drawn = isinstance(value, keras.initializers.Initializer)
+            if drawn and value.get_config().get("seed", 0) is None:
+                if id(value) in initializers:
+                    raise _refusal(layer, "shares an initializer that has no seed")
+                initializers.add(id(value))
+    return layers
+
+
+def _calls(model) -> dict[keras.layers.Layer, int]:
+    """Layer to the number of its first call, for all that a model is made of.
+
+    Keras numbers the tensors that it makes: a layer's first one says when that was.
+    """
+    if not isinstance(model, (keras.Sequential, keras.Function)):
+        raise _refusal(model, "is neither Sequential nor functional")
+    calls = {}
     for layer in model.layers:
-        if isinstance(layer, (keras.Sequential, keras.Function)):
-            numbers |= _layers(layer)
+        if isinstance(layer, keras.Model):
+            calls |= _calls(layer)
         elif not isinstance(layer, keras.layers.InputLayer):
             tensor = layer._inbound_nodes[0].output_tensors[0]
             number = tensor.name.rpartition("_")[2]
-            numbers[layer] = int(number) if number.isdigit() else 0
-    return numbers
+            calls[layer] = int(number) if number.isdigit() else 0
+    return calls
 
 
-def _anew(layers, model) -> list[keras.layers.Layer]:
-    """The layers once more, made and built in the order in which a user would.
+def _anew(layers, *, all_first: bool) -> list[keras.layers.Layer]:
+    """The layers made and built once more.
 
-    In a Sequential all are made before the first is built.
+    Each in turn, as a functional model comes about; or, as in a Sequential, all are
+    made before the first is built.
     """
-    made = []
+    fresh = []
     for layer in layers:
         try:
-            fresh = type(layer).from_config(layer.get_config())
+            again = type(layer).from_config(layer.get_config())
         except (NotImplementedError, TypeError, ValueError) as error:
-            raise ValueError(
-                "restart makes layers anew from their configs, which fails for "
-                f"{layer.name!r}: {error}"
-            ) from error
-        made.append(fresh)
-        if not isinstance(model, keras.Sequential):
-            fresh.build_from_config(layer.get_build_config())
-    if isinstance(model, keras.Sequential):
-        for layer, fresh in zip(layers, made, strict=True):
-            fresh.build_from_config(layer.get_build_config())
-    return made
+            raise _refusal(layer, f"can't be made from its config ({error})") from error
+        fresh.append(again)
+        if not all_first:
+            again.build_from_config(layer.get_build_config())
+    if all_first:
+        for layer, again in zip(layers, fresh, strict=True):
+            again.build_from_config(layer.get_build_config())
+    return fresh
 
 
-def _refuse_what_no_config_restores(model, layers) -> None:
-    """Refuse weights outside of layers, and layers that do not say how they start."""
-    inside = {id(variable) for layer in layers for variable in layer.variables}
-    if not all(id(variable) in inside for variable in model.variables):
-        raise ValueError(
-            f"restart takes no model with weights of its own: {model.name!r}"
-        )
-    unseeded = set()
-    for layer in layers:
-        if isinstance(layer, (RepeatedUnit, GaussianUnits)):
-            raise ValueError(
-                f"restart can't draw {layer.name!r} anew: the network's builder sets how "
-                "it starts"
-            )
-        if hasattr(layer, "adapt") and layer.variables:
-            raise ValueError(
-                f"restart can't draw {layer.name!r} anew: it was adapted to data"
-            )
-        for value in vars(layer).values():
-            if isinstance(value, keras.initializers.Initializer):
-                if value.get_config().get("seed", 0) is not None:
-                    continue
-                if id(value) in unseeded:
-                    raise ValueError(
-                        f"restart can't draw {layer.name!r} anew: it shares an "
-                        "initializer without a seed with another layer"
-                    )
-                unseeded.add(id(value))
+def _refusal(layer, reason: str) -> ValueError:
+    return ValueError(
+        f"restart can't draw {layer.name!r} anew, which {reason}: give it the function "
+        "that builds the model, build="
+    )
