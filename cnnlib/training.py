@@ -136,11 +136,7 @@ def restart(model: keras.Model, seed: int, *, build=None) -> keras.Model:
             made anew from its layers' configs. Its weights are then left as they were.
     """
     seed = checks.integer("restart", "seed", seed, least=0)
-    if not model.built:
-        raise ValueError(
-            f"restart takes a built model; {model.name!r} has no weights yet: start it "
-            "with a keras.Input, or call it once on a batch"
-        )
+    checks.built("restart", model)
     layers = [] if build else _layers_in_order(model)
     keras.utils.set_random_seed(seed)
     if build:
