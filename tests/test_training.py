@@ -208,11 +208,9 @@ def trained(model, side=8):
     ("build", "optimizer"),
     [
         (sequential, momentum),
-        (sequential, one_cycle),
         (started_by_data, momentum),
         (forked, one_cycle),
         (nested, momentum),
-        (residual, momentum),
         (residual, one_cycle),
     ],
 )

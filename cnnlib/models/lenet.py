@@ -11,24 +11,18 @@ from cnnlib import checks
 from cnnlib.layers import RadialBasis, Subsampling2D, TableConv2D
 from cnnlib.models.entry import entry
 
-# Table I: the maps of S2 that each of the 16 maps of C3 sees.
-C3_TABLE = (
-    (0, 1, 2),
-    (1, 2, 3),
-    (2, 3, 4),
-    (3, 4, 5),
-    (0, 4, 5),
-    (0, 1, 5),
-    (0, 1, 2, 3),
-    (1, 2, 3, 4),
-    (2, 3, 4, 5),
-    (0, 3, 4, 5),
-    (0, 1, 4, 5),
-    (0, 1, 2, 5),
-    (0, 1, 3, 4),
-    (1, 2, 4, 5),
-    (0, 2, 3, 5),
-    (0, 1, 2, 3, 4, 5),
+# Table I: the maps of S2, in rows, that each of the 16 maps of C3, in columns, sees.
+_TABLE_I = """
+X...XXX..XXXX.XX
+XX...XXX..XXXX.X
+XXX...XXX..X.XXX
+.XXX..XXXX..X.XX
+..XXX..XXXX.XX.X
+...XXX..XXXX.XXX
+"""
+C3_TABLE = tuple(
+    tuple(i for i, mark in enumerate(column) if mark == "X")
+    for column in zip(*_TABLE_I.split(), strict=True)
 )
 
 # The ten digits as 7×12 bitmaps, the codes that F6 is to reproduce.
