@@ -51,8 +51,9 @@ def test_one_cycle_survives_saving_with_its_optimizer():
     ],
 )
 def test_one_cycle_refuses_what_is_no_cycle(options, message):
+    arguments = {"peak": 0.1, "steps": 10} | options
     with pytest.raises(ValueError, match=f"OneCycle takes {message}"):
-        OneCycle(**{"peak": 0.1, "steps": 10, **options})
+        OneCycle(**arguments)
 
 
 class Clock:
