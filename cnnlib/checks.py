@@ -198,3 +198,16 @@ def finite(who: str, name: str, values) -> np.ndarray:
     if found.dtype.kind in "fc" and not np.isfinite(found).all():
         raise ValueError(f"{who} takes finite {name}; some values are NaN or infinite")
     return found
+
+
+def built(who: str, model) -> None:
+    """Refuse a model that has no weights yet.
+
+    Raises:
+        ValueError: the message says how it gets them.
+    """
+    if not model.built:
+        raise ValueError(
+            f"{who} takes a built model; {model.name!r} has no weights yet: start it "
+            "with a keras.Input, or call it once on a batch"
+        )

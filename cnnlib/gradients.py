@@ -10,6 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from cnnlib import checks
+
+__all__ = ["compiled", "gradient", "input_gradient", "slope", "weight_gradients"]
+
 
 def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
     """The gradient of a number with respect to the array it was computed from.
@@ -120,8 +124,8 @@ def _compile(model: weakref.ref, loss: Callable) -> Callable:
         raise _unknown(backend)
 
     def function(x, *others):
-        found = run(*(ops.convert_to_tensor(array) for array in (x, *others)))
-        return tuple(ops.convert_to_numpy(array) for array in found)
+        tensors = [ops.convert_to_tensor(array) for array in (x, *others)]
+        return tuple(ops.convert_to_numpy(result) for result in run(*tensors))
 
     return function
 
@@ -156,11 +160,7 @@ def weight_gradients(
         ValueError: the model is not built.
         NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
     """
-    if not model.built:
-        raise ValueError(
-            f"weight_gradients takes a built model; {model.name!r} has no weights yet: "
-            "start it with a keras.Input, or call it once on a batch"
-        )
+    checks.built("weight_gradients", model)
     names = dict(_weights(model))
     fixed = [variable.value for variable in model.non_trainable_variables]
 
@@ -168,12 +168,11 @@ def weight_gradients(
         output, _ = model.stateless_call(weights, fixed, x, training=training)
         return ops.mean(loss_function(y, output))
 
-    weights = [variable.value for variable in model.trainable_variables]
-    found = _gradients(loss, [ops.convert_to_tensor(weight) for weight in weights])
     variables = model.trainable_variables
+    weights = [ops.convert_to_tensor(variable.value) for variable in variables]
     return {
         names.get(id(variable), variable.path): array
-        for variable, array in zip(variables, found, strict=True)
+        for variable, array in zip(variables, _gradients(loss, weights), strict=True)
     }
 
 
@@ -234,8 +233,8 @@ def _weights(model: keras.Model, prefix: str = "") -> Iterator[tuple[int, str]]:
 
 def _gradients(function: Callable, tensors: list) -> list[np.ndarray]:
     """The gradients of ``function(tensors)``, a number, one per tensor, as arrays."""
-    found = _slopes(function, tensors)
-    return [ops.convert_to_numpy(ops.convert_to_tensor(g)) for g in found]
+    slopes = _slopes(function, tensors)
+    return [ops.convert_to_numpy(ops.convert_to_tensor(slope)) for slope in slopes]
 
 
 def _slopes(function: Callable, tensors: list) -> list:

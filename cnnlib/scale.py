@@ -14,14 +14,14 @@ def scale() -> str:
     Raises:
         ValueError: the variable holds anything but ``quick`` or ``full``.
     """
-    given = os.environ.get("CNNLIB_SCALE") or "quick"
-    if given not in SCALES:
-        near = difflib.get_close_matches(given, SCALES, n=1)
+    name = os.environ.get("CNNLIB_SCALE") or "quick"
+    if name not in SCALES:
+        near = difflib.get_close_matches(name, SCALES, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(
-            f"CNNLIB_SCALE={given!r} is not a scale: use 'quick' or 'full'{hint}"
+            f"CNNLIB_SCALE={name!r} is not a scale: use 'quick' or 'full'{hint}"
         )
-    return given
+    return name
 
 
 def pick(*, quick: T, full: T) -> T:

@@ -111,8 +111,17 @@ def test_clips_are_seeded():
 )
 def test_impossible_clips_are_refused(options):
     ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=f"{name}={value}"):
+    with pytest.raises(ValueError, match=f"moving_digits takes .*{name}.*{value}$"):
         datasets.moving_digits(**options)
+
+
+def test_sizes_may_be_numpys():
+    three, twenty = np.array([3, 20])
+    clips = datasets.moving_digits(three, three, frames=three, size=twenty)
+    assert clips.x_train.shape == (3, 3, 20, 20, 1)
+    series = datasets.cylinder_bell_funnel(three, three, length=twenty)
+    assert series.x_test.shape == (9, 20, 1)
+    assert datasets.membranes(three, twenty).images.shape == (3, 20, 20, 1)
 
 
 @pytest.fixture

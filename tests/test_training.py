@@ -1,8 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
-from cnnlib.training import OneCycle, TimeToAccuracy
+from cnnlib import models
+from cnnlib.training import OneCycle, TimeToAccuracy, restart
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_its_end():
@@ -37,19 +39,21 @@ def test_one_cycle_survives_saving_with_its_optimizer():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options"),
+    ("options", "message"),
     [
-        ((0, 10), {}),
-        ((0.1, 0), {}),
-        ((0.1, 10), {"warmup": 0}),
-        ((0.1, 10), {"warmup": 1}),
-        ((0.1, 10), {"start": 2}),
-        ((0.1, 10), {"end": -0.1}),
+        ({"peak": 0}, "peak above 0; given 0"),
+        ({"steps": 0}, "steps from 1; given 0"),
+        ({"warmup": 0}, "warmup above 0 to below 1; given 0"),
+        ({"warmup": 1}, "warmup above 0 to below 1; given 1"),
+        ({"start": 2}, "start from 0 to 1; given 2"),
+        ({"end": -0.1}, "end from 0 to 1; given -0.1"),
+        ({"peak": float("nan")}, "peak above 0; given nan"),
     ],
 )
-def test_one_cycle_refuses_what_is_no_cycle(arguments, options):
-    with pytest.raises(ValueError, match="OneCycle takes"):
-        OneCycle(*arguments, **options)
+def test_one_cycle_refuses_what_is_no_cycle(options, message):
+    arguments = {"peak": 0.1, "steps": 10} | options
+    with pytest.raises(ValueError, match=f"OneCycle takes {message}"):
+        OneCycle(**arguments)
 
 
 class Clock:
@@ -124,3 +128,223 @@ def test_schedule_and_clock_work_in_fit():
     assert timer.epoch is not None
     assert 0 < timer.seconds == timer.history[timer.epoch - 1][0]
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1 / 10_000, rel=1e-3)
+
+
+def sequential():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(3, 3, activation="relu"),
+            layers.Dropout(0.3),
+            layers.Flatten(),
+            layers.Dense(10),
+        ]
+    )
+
+
+def started_by_data():
+    """Without an input: its layers are all made before the first is built."""
+    return keras.Sequential([layers.Dropout(0.2), layers.Flatten(), layers.Dense(10)])
+
+
+def forked():
+    """The lower branch is made last, but a graph's walk comes upon it first."""
+    image = keras.Input((8, 8, 1))
+    x = layers.Conv2D(3, 3, padding="same")(image)
+    x = layers.BatchNormalization()(x)
+    x = layers.Conv2D(3, 3, padding="same")(x)
+    start = keras.initializers.HeNormal(seed=3)
+    y = layers.Conv2D(3, 1, kernel_initializer=start)(image)
+    x = layers.Dropout(0.2)(layers.Add()([x, y]))
+    return keras.Model(image, head(x))
+
+
+def head(x):
+    x = keras.Sequential([layers.Flatten(), layers.Dense(5, activation="relu")])(x)
+    return layers.Dense(10)(x)
+
+
+def nested():
+    inner = forked()
+    image = keras.Input((8, 8, 1))
+    x = inner(image)
+    return keras.Model(image, layers.Dense(10)(x))
+
+
+def residual():
+    return models.cifar_resnet(depth=8, input_shape=(8, 8, 1))
+
+
+def lenet():
+    """A layer here draws when it is built, not when it is made."""
+    return models.lenet5()
+
+
+def momentum():
+    return keras.optimizers.SGD(0.01, momentum=0.9)
+
+
+def one_cycle():
+    return keras.optimizers.Adam(OneCycle(0.01, 6))
+
+
+def compiled(build, optimizer, seed):
+    keras.utils.set_random_seed(seed)
+    model = build()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer(), loss, metrics=["accuracy"])
+    return model
+
+
+def trained(model, side=8):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(24, side, side, 1)).astype("float32")
+    y = rng.integers(0, 10, 24)
+    fit = model.fit(x, y, batch_size=8, epochs=2, validation_split=0.3, verbose=0)
+    variables = [*model.variables, *model.optimizer.variables]
+    return fit.history, [keras.ops.convert_to_numpy(v) for v in variables]
+
+
+@pytest.mark.parametrize(
+    ("build", "optimizer"),
+    [
+        (sequential, momentum),
+        (started_by_data, momentum),
+        (forked, one_cycle),
+        (nested, momentum),
+        (residual, one_cycle),
+    ],
+)
+def test_after_a_restart_training_is_that_of_the_model_built_anew(build, optimizer):
+    model = compiled(build, optimizer, 1)
+    first, _ = trained(model)
+    assert restart(model, 2) is model
+    history, weights = trained(model)
+    expected_history, expected = trained(compiled(build, optimizer, 2))
+    assert history == expected_history != first
+    assert len(weights) == len(expected)
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_restart_draws_what_a_layer_draws_when_it_is_built():
+    keras.utils.set_random_seed(5)
+    expected = lenet().get_weights()
+    after = np.random.random()
+    model = restart(lenet(), np.int64(5))
+    assert np.random.random() == after  # what follows is drawn alike, too
+    for one, other in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_restart_traces_nothing_anew_and_keeps_the_learning_rate():
+    calls = []
+
+    class Counted(layers.Layer):
+        def call(self, x):
+            calls.append(x)
+            return x
+
+    def build():
+        return keras.Sequential(
+            [keras.Input((8, 8, 1)), Counted(), layers.Flatten(), layers.Dense(10)]
+        )
+
+    model = compiled(build, momentum, 1)
+    trained(model)
+    traced = len(calls)
+    model.optimizer.learning_rate = 0.25
+    restart(model, 2)
+    assert int(model.optimizer.iterations) == 0
+    assert float(model.optimizer.learning_rate) == 0.25
+    trained(model)
+    assert len(calls) == traced
+
+
+def templates():
+    """Its units' weights are set after it was built."""
+    images = np.random.random((4, 8, 8, 1)).astype("float32")
+    return models.rbf_network(images, input_shape=(8, 8, 1))
+
+
+def test_a_restart_takes_the_weights_that_a_builder_makes():
+    keras.utils.set_random_seed(3)
+    expected = templates().get_weights()
+    model = restart(templates(), 3, build=templates)
+    for one, other in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="other weights when made anew"):
+        restart(model, 3, build=sequential)
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def subclassed():
+    model = Own()
+    model(np.zeros((1, 3)))
+    return model
+
+
+def backwards():
+    first = keras.Input((3,))
+    return keras.Model(first, layers.Dense(2)(layers.Dense(4)(first)))
+
+
+def sharing():
+    start = keras.initializers.HeNormal()
+    x = first = keras.Input((3,))
+    for width in (4, 2):
+        x = layers.Dense(width, kernel_initializer=start)(x)
+    return keras.Model(first, x)
+
+
+def adapted():
+    layer = layers.Normalization()
+    layer.adapt(np.arange(6.0).reshape(2, 3))
+    return keras.Sequential([keras.Input((3,)), layer, layers.Dense(2)])
+
+
+def without_a_config():
+    class Scaled(layers.Layer):
+        def __init__(self, weights):
+            super().__init__()
+            self.scale = weights
+
+        def call(self, x):
+            return x * self.scale
+
+    return keras.Sequential([keras.Input((3,)), Scaled(np.ones(3)), layers.Dense(2)])
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: keras.Sequential([layers.Dense(2)]), "a built model"),
+        (subclassed, "neither Sequential nor functional"),
+        (backwards, "made before a layer that was called first"),
+        (sharing, "shares an initializer that has no seed"),
+        (adapted, "was adapted to data"),
+        (without_a_config, "can't be made from its config"),
+        (templates, "as its network's builder sets it"),
+    ],
+)
+def test_a_model_that_cannot_be_made_anew_is_refused_and_left_alone(build, message):
+    model = build()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        restart(model, 2)
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="restart takes seed=0 or more"):
+        restart(sequential(), seed)

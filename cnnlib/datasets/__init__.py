@@ -5,8 +5,7 @@
 ((1437, 28, 28, 1), dtype('uint8'))
 """
 
-import difflib
-
+from cnnlib import checks
 from cnnlib.datasets.downloaded import SETS, ChecksumError, data_folder
 from cnnlib.datasets.downloaded import load as _load_downloaded
 from cnnlib.datasets.drawn import Membranes, membranes
@@ -69,12 +68,5 @@ def load(name: str) -> Dataset:
         FileNotFoundError: the set is in no folder and could not be downloaded.
         NotADirectoryError: ``$CNNLIB_DATA`` is not a folder.
     """
-    if name in DIGITS:
-        return DIGITS[name]()
-    if name in SETS:
-        return _load_downloaded(name)
-    near = difflib.get_close_matches(str(name).lower(), NAMES, n=1, cutoff=0)
-    raise ValueError(
-        f"no data set is called {name!r}; the nearest is {near[0]!r}. "
-        f"Known: {', '.join(NAMES)}"
-    )
+    checks.named("data set", name, NAMES)
+    return DIGITS[name]() if name in DIGITS else _load_downloaded(name)

@@ -24,6 +24,11 @@ class CifarLayout(NamedTuple):
     train: dict[str, str]  # member: checksum, in the order of the set
     test: dict[str, str]
 
+    @property
+    def members(self) -> dict[str, str]:
+        """All members, those of the training set first."""
+        return {**self.train, **self.test}
+
 
 class Set(NamedTuple):
     """A set that is looked for, and downloaded where it is not found."""
@@ -39,6 +44,11 @@ class Set(NamedTuple):
 
 _TF = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
+
+
+def _idx(*digests: str) -> dict[str, str]:
+    return dict(zip(IDX, digests, strict=True))
+
 
 _CIFAR10_NAMES = tuple(
     "airplane automobile bird cat deer dog frog horse ship truck".split()
@@ -65,17 +75,11 @@ SETS = {
         folders=("mnist", "MNIST", "MNIST/raw"),
         shape=(28, 28, 1),
         class_names=tuple("0123456789"),
-        idx=dict(
-            zip(
-                IDX,
-                (
-                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                ),
-                strict=True,
-            )
+        idx=_idx(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
         cifar=(),
         download={"mnist.npz": _TF + "mnist.npz"},
@@ -84,29 +88,15 @@ SETS = {
         title="Fashion-MNIST",
         folders=("fashion_mnist", "fashion-mnist", "FashionMNIST", "FashionMNIST/raw"),
         shape=(28, 28, 1),
-        class_names=(
-            "T-shirt/top",
-            "trouser",
-            "pullover",
-            "dress",
-            "coat",
-            "sandal",
-            "shirt",
-            "sneaker",
-            "bag",
-            "ankle boot",
+        class_names=tuple(
+            "T-shirt/top,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle "
+            "boot".split(",")
         ),
-        idx=dict(
-            zip(
-                IDX,
-                (
-                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-                ),
-                strict=True,
-            )
+        idx=_idx(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         ),
         cifar=(),
         download={f"{name}.gz": f"{_TF}{name}.gz" for name in IDX},

@@ -19,6 +19,7 @@ import numpy as np
 from cnnlib.datasets.catalogue import IDX, SETS, CifarLayout, Set
 from cnnlib.datasets.types import Dataset
 
+LEFT = "The file was left as it is; move it away to have the set downloaded."
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -40,12 +41,12 @@ def data_folder() -> Path:
     root = Path(__file__).resolve().parents[2]
     if not (root / "pyproject.toml").exists():
         root = Path.cwd()
-    if not (given := os.environ.get("CNNLIB_DATA")):
+    if not (name := os.environ.get("CNNLIB_DATA")):
         return root / "data"
     for base in (Path.cwd(), root):
-        if (folder := (base / Path(given).expanduser()).resolve()).is_dir():
+        if (folder := (base / Path(name).expanduser()).resolve()).is_dir():
             return folder
-    raise NotADirectoryError(f"CNNLIB_DATA={given!r} is not a folder")
+    raise NotADirectoryError(f"CNNLIB_DATA={name!r} is not a folder")
 
 
 def load(name: str) -> Dataset:
@@ -55,23 +56,19 @@ def load(name: str) -> Dataset:
     cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
     places = [base / alias for base in (folder, cache) for alias in (*spec.folders, "")]
     for place in places:
-        found = _read(name, place)
-        if found is not None:
-            return found
+        if data := _read(name, place):
+            return data
     return _download(name, folder)
 
 
 def _read(name: str, place: Path) -> Dataset | None:
     """Read the set from the first container of it in ``place``, if there is one."""
     spec = SETS[name]
-    return (
-        (_read_idx(spec, place) if spec.idx else None)
-        or _read_npz(name, place)
-        or next(
-            filter(None, (_read_cifar(spec, layout, place) for layout in spec.cifar)),
-            None,
-        )
-    )
+    data = _read_idx(spec, place) if spec.idx else None
+    data = data or _read_npz(name, place)
+    for layout in spec.cifar:
+        data = data or _read_cifar(spec, layout, place)
+    return data
 
 
 # ---------------------------------------------------------------- verification
@@ -81,33 +78,40 @@ def _digest(content: bytes, like: str) -> str:
     return hashlib.new("sha256" if len(like) == 64 else "md5", content).hexdigest()
 
 
-def _verify(where: str, content: bytes, expected: str) -> bytes:
-    found = _digest(content, expected)
-    if found == expected:
-        return content
-    raise ChecksumError(
-        f"{where} is not the published file: expected checksum {expected}, found "
-        f"{found}{_whose(content)}. The file was left as it is; move it away to have "
-        "the set downloaded."
-    )
+def verify_sha256(what: str, content: bytes, expected: str) -> None:
+    """ChecksumError, which begins with ``what``, unless the content is the expected."""
+    if (digest := _digest(content, expected)) != expected:
+        raise ChecksumError(
+            f"{what} have the SHA-256 {digest}, {expected} is expected; nothing was "
+            "changed"
+        )
+
+
+def _verify(where: str, content: bytes, expected: str) -> None:
+    if (digest := _digest(content, expected)) != expected:
+        raise ChecksumError(
+            f"{where} is not the published file: expected checksum {expected}, found "
+            f"{digest}{_whose(content)}. {LEFT}"
+        )
 
 
 def _whose(content: bytes) -> str:
     """Where the content is a known one of another place, say so."""
     for spec in SETS.values():
-        parts = [spec.idx, *(d for x in spec.cifar for d in (x.train, x.test))]
-        for member, known in (item for part in parts for item in part.items()):
+        members = dict(spec.idx)
+        for layout in spec.cifar:
+            members |= layout.members
+        for member, known in members.items():
             if _digest(content, known) == known:
                 return f" (it is {member} of {spec.title})"
     return ""
 
 
 def _unreadable(path: Path, error: Exception, expected: str) -> ChecksumError:
-    found = _digest(path.read_bytes(), expected)
+    digest = _digest(path.read_bytes(), expected)
     return ChecksumError(
         f"{path} is damaged or cut short ({type(error).__name__}: {error}): expected "
-        f"content with checksum {expected}, found a file with checksum {found}. The "
-        "file was left as it is; move it away to have the set downloaded."
+        f"content with checksum {expected}, found a file with checksum {digest}. {LEFT}"
     )
 
 
@@ -116,21 +120,21 @@ def _unreadable(path: Path, error: Exception, expected: str) -> ChecksumError:
 
 def _read_idx(spec: Set, place: Path) -> Dataset | None:
     """The four IDX files, plain or gzipped, under either of their usual names."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for name in IDX:
-        spellings = (name, name.replace("-idx", ".idx"))
-        paths = (place / f"{s}{gz}" for s in spellings for gz in ("", ".gz"))
-        if path := next((p for p in paths if p.is_file()), None):
-            found[name] = path
-    if not found:
+        for spelling in (name, name.replace("-idx", ".idx")):
+            for path in (place / spelling, place / f"{spelling}.gz"):
+                if path.is_file():
+                    paths.setdefault(name, path)
+    if not paths:
         return None
-    if missing := [name for name in IDX if name not in found]:
+    if missing := [name for name in IDX if name not in paths]:
         raise FileNotFoundError(
-            f"{place} has {len(found)} of the 4 files of {spec.title} and lacks "
+            f"{place} has {len(paths)} of the 4 files of {spec.title} and lacks "
             f"{', '.join(missing)} (plain or .gz)"
         )
     arrays = []
-    for name, path in found.items():
+    for name, path in paths.items():
         content = path.read_bytes()
         if path.suffix == ".gz":
             try:
@@ -162,7 +166,7 @@ def _read_npz(name: str, place: Path) -> Dataset | None:
     if name == "cifar100" or not path.is_file():
         return None
     binary = next((x for x in spec.cifar if x.kind == "binary"), None)
-    digests = spec.idx or {**binary.train, **binary.test}
+    digests = spec.idx or binary.members
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = [np.ascontiguousarray(file[key], np.uint8) for key in NPZ_KEYS]
@@ -189,16 +193,15 @@ def _to_records(x: np.ndarray, y: np.ndarray, members: dict[str, str]) -> dict:
 
 def _read_cifar(spec: Set, layout: CifarLayout, place: Path) -> Dataset | None:
     """The official batches, from their folder or from the archive as downloaded."""
-    digests = {**layout.train, **layout.test}
     # Keras unpacks below a folder of its own making.
     for folder in (place / layout.folder, place / f"{layout.folder}-target"):
         folder = next((f for f in (folder / layout.folder, folder) if f.is_dir()), None)
         if folder is not None:
-            contents = _folder_members(spec, folder, digests)
+            contents = _folder_members(spec, folder, layout.members)
             return _from_cifar(spec, layout, folder, contents)
     for archive in (place / name for name in layout.archives):
         if archive.is_file():
-            contents = _archive_members(layout, archive, digests)
+            contents = _archive_members(layout, archive)
             return _from_cifar(spec, layout, archive, contents)
     return None
 
@@ -211,26 +214,25 @@ def _folder_members(spec: Set, folder: Path, digests: dict) -> Iterator[bytes]:
     return ((folder / name).read_bytes() for name in digests)
 
 
-def _archive_members(
-    layout: CifarLayout, archive: Path, digests: dict
-) -> Iterator[bytes]:
+def _archive_members(layout: CifarLayout, archive: Path) -> Iterator[bytes]:
     contents = {}
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
                 if member.isfile() and member.name.startswith(f"{layout.folder}/"):
                     contents[Path(member.name).name] = tar.extractfile(member).read()
-        return iter([contents[name] for name in digests])
+        return iter([contents[name] for name in layout.members])
     except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
-        raise _unreadable(archive, error, next(iter(digests.values()))) from error
+        expected = next(iter(layout.members.values()))
+        raise _unreadable(archive, error, expected) from error
 
 
 def _from_cifar(
     spec: Set, layout: CifarLayout, where: Path, contents: Iterator[bytes]
 ) -> Dataset:
     images, labels = [], []
-    members = {**layout.train, **layout.test}
-    for (member, expected), content in zip(members.items(), contents, strict=True):
+    digests = layout.members.items()
+    for (member, expected), content in zip(digests, contents, strict=True):
         _verify(f"{where} ({member})", content, expected)
         if layout.kind == "python":
             # Unpickling runs what it reads, so it comes after the checksum.

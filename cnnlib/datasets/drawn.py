@@ -6,6 +6,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from cnnlib import checks
+
 
 class Membranes(NamedTuple):
     """Images with their answers.
@@ -43,18 +45,10 @@ def membranes(
     Raises:
         ValueError: fewer than one image, a size below 1, cells below 8 pixels.
     """
-    sides = (size, size) if np.ndim(size) == 0 else tuple(size)
-    if len(sides) != 2 or any(n != int(n) or n < 1 for n in (*sides, count)):
-        raise ValueError(
-            "membranes takes a count from 1 and a size in whole pixels from 1, one or "
-            f"(height, width); given {count=}, {size=}"
-        )
-    if not cell >= 8:
-        raise ValueError(f"membranes takes cells of at least 8 pixels; given {cell!r}")
-    drawn = [
-        _draw(sides, float(cell), np.random.default_rng([seed, i]))
-        for i in range(int(count))
-    ]
+    count = checks.integer("membranes", "count", count)
+    sides = checks.pair("membranes", "size", size)
+    cell = checks.number("membranes", "cell", cell, least=8)
+    drawn = [_draw(sides, cell, np.random.default_rng([seed, i])) for i in range(count)]
     images, instances = (np.stack(part) for part in zip(*drawn, strict=True))
     return Membranes(images[..., None], (instances > 0).astype("int32"), instances)
 
@@ -80,8 +74,8 @@ def _draw(shape, cell: float, rng) -> tuple[np.ndarray, np.ndarray]:
     nodes = nodes.reshape(-1, 2)
     nodes += rng.uniform(-0.36 * cell, 0.36 * cell, nodes.shape)
     (near, far), (own, other) = (
-        np.moveaxis(found, -1, 0)
-        for found in cKDTree(nodes).query(np.stack([rows, columns], axis=-1), k=2)
+        np.moveaxis(pairs, -1, 0)
+        for pairs in cKDTree(nodes).query(np.stack([rows, columns], axis=-1), k=2)
     )
     apart = np.linalg.norm(nodes[own] - nodes[other], axis=-1)
     inside = (far**2 - near**2) / (2 * apart)  # how far from the edge of the cell

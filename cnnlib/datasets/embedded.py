@@ -1,13 +1,12 @@
 """Data that come with the libraries: real digits and real photographs, no download."""
 
-import difflib
-
 import matplotlib
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_digits, load_sample_image
 
+from cnnlib import checks
 from cnnlib.datasets.types import Dataset
 
 TRAIN = 1437  # of 1,797, in the order of the file: four fifths, as below
@@ -68,12 +67,7 @@ def photograph(name: str) -> np.ndarray:
     Raises:
         ValueError: ``name`` is not a known photograph.
     """
-    if name not in PHOTOGRAPHS:
-        near = difflib.get_close_matches(str(name).lower(), PHOTOGRAPHS, 1, cutoff=0)
-        raise ValueError(
-            f"no photograph is called {name!r}; the nearest is {near[0]!r}. "
-            f"Known: {', '.join(PHOTOGRAPHS)}"
-        )
+    checks.named("photograph", name, PHOTOGRAPHS)
     if name == "grace_hopper":
         with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
             return np.asarray(Image.open(file).convert("RGB"))

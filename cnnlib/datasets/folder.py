@@ -1,8 +1,6 @@
 """One's own images: a folder with a folder for each class."""
 
 import hashlib
-import numbers
-import operator
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cnnlib import checks
 from cnnlib.datasets.types import Dataset
 
 LAYOUTS = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
@@ -67,13 +66,11 @@ def image_folder(
             training; a folder in a class folder; a link that leads out of ``path``; a
             file that can't be read as an image.
     """
-    height, width = _sides(size)
-    if not (isinstance(split, numbers.Real) and 0 <= split < 1):
-        raise ValueError(f"split is a part from 0 to below 1; given {split!r}")
-    if not _is_whole(seed, least=0):
-        raise ValueError(f"seed is a whole number from 0 on; given {seed!r}")
-    if not (_is_whole(channels, least=1) and channels in (1, 3)):
-        raise ValueError(f"channels is 1 (grey) or 3 (colour); given {channels!r}")
+    who = "image_folder"
+    height, width = checks.pair(who, "size", size)
+    split = checks.number(who, "split", split, least=0, below=1)
+    seed = checks.integer(who, "seed", seed, least=0)
+    checks.choice(who, "channels", channels, (1, 3))
     root = Path(path).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"there is no folder {root}")
@@ -87,23 +84,6 @@ def image_folder(
     names = tuple(train)
     shape = (height, width, channels)
     return Dataset(*_load(train, names, shape), *_load(test, names, shape), names)
-
-
-def _is_whole(value, *, least: int) -> bool:
-    try:
-        return not isinstance(value, bool) and operator.index(value) >= least
-    except TypeError:
-        return False
-
-
-def _sides(size) -> tuple[int, int]:
-    sides = tuple(size) if isinstance(size, Sequence) else (size, size)
-    if len(sides) != 2 or not all(_is_whole(side, least=1) for side in sides):
-        raise ValueError(
-            "size is one side, or height and width, whole numbers of pixels from 1 on; "
-            f"given {size!r}"
-        )
-    return sides
 
 
 # ------------------------------------------------------------------- the folders
@@ -213,8 +193,8 @@ def _opened(file: Path) -> Iterator[Image.Image]:
             with Image.open(file) as image:
                 yield image
     except Exception as error:  # a decoder raises whatever it meets in a damaged file
-        known = not isinstance(error, UnidentifiedImageError)
-        reason = error if known else "Pillow knows no such format"
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "Pillow knows no such format" if unknown else error
         raise ValueError(f"{file} can't be read as an image: {reason}") from error
 
 

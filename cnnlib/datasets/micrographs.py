@@ -1,12 +1,10 @@
 """Electron micrographs to segment: the ISBI 2012 challenge, if its files are there."""
 
-import hashlib
-
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from cnnlib.datasets.downloaded import ChecksumError, data_folder
+from cnnlib.datasets.downloaded import ChecksumError, data_folder, verify_sha256
 from cnnlib.datasets.drawn import Membranes
 
 COUNT, SIDE = 30, 512
@@ -59,10 +57,7 @@ def _stack(part: str) -> np.ndarray:
                 f"{(SIDE, SIDE)} is expected"
             )
     stack = np.stack(slices)
-    found = hashlib.sha256(stack.tobytes()).hexdigest()
-    if found != ISBI2012[part]:
-        raise ChecksumError(
-            f"{folder} is not the challenge's: its pixels have the SHA-256 {found}, "
-            f"{ISBI2012[part]} is expected; the files are left as they are"
-        )
+    verify_sha256(
+        f"{folder} is not the challenge's: its pixels", stack.tobytes(), ISBI2012[part]
+    )
     return stack

@@ -1,10 +1,9 @@
 """Things that happen in time: drawn series, recorded gestures, digits in motion."""
 
-import hashlib
-
 import numpy as np
 
-from cnnlib.datasets.downloaded import ChecksumError, data_folder
+from cnnlib import checks
+from cnnlib.datasets.downloaded import data_folder, verify_sha256
 from cnnlib.datasets.embedded import digits28
 from cnnlib.datasets.types import Dataset
 
@@ -49,11 +48,10 @@ def cylinder_bell_funnel(
     Raises:
         ValueError: no series, or a length below 16.
     """
-    if train < 1 or test < 1 or length < 16:
-        raise ValueError(
-            "cylinder_bell_funnel takes 1 or more series to train and to test, of "
-            f"length 16 or more; given {train=}, {test=}, {length=}"
-        )
+    who = "cylinder_bell_funnel"
+    train = checks.integer(who, "train", train)
+    test = checks.integer(who, "test", test)
+    length = checks.integer(who, "length", length, least=16)
     rng = np.random.default_rng(seed)
 
     def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,11 +104,14 @@ def moving_digits(
         ValueError: no clips, fewer than 2 frames, frames too small for a digit, or a
             step of half a frame, after which there is no telling left from right.
     """
-    if min(train, test) < 1 or frames < 2 or size < 14 or not 0 < step < size / 2:
+    who = "moving_digits"
+    train = checks.integer(who, "train", train)
+    test = checks.integer(who, "test", test)
+    frames = checks.integer(who, "frames", frames, least=2)
+    size = checks.integer(who, "size", size, least=14)
+    if checks.integer(who, "step", step) >= size / 2:
         raise ValueError(
-            "moving_digits takes clips of 2 or more frames, 14 or more pixels wide, "
-            "and steps from 1 to below half the width; given "
-            f"{train=}, {test=}, {frames=}, {size=}, {step=}"
+            f"{who} takes a step below half the size, {size / 2:g}; given {step!r}"
         )
     digits, rng = digits28(), np.random.default_rng(seed)
 
@@ -161,12 +162,8 @@ def _gunpoint_file(name: str) -> tuple[np.ndarray, np.ndarray]:
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = [line.strip().replace(" ", "") for line in text.splitlines()]
     rows = [line for line in lines if line and line[0] not in "#@"]
-    found = hashlib.sha256("\n".join(rows).encode()).hexdigest()
-    if found != GUNPOINT[name]:
-        raise ChecksumError(
-            f"{path} is not the archive's: its values have the SHA-256 {found}, "
-            f"{GUNPOINT[name]} is expected; the file is left as it is"
-        )
+    content = "\n".join(rows).encode()
+    verify_sha256(f"{path} is not the archive's: its values", content, GUNPOINT[name])
     series, labels = zip(*(row.split(":") for row in rows), strict=True)
     x = np.array([s.split(",") for s in series], "float32")[..., None]
     return x, np.array(labels, "int32") - 1

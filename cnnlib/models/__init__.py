@@ -31,7 +31,7 @@ from cnnlib.models.fc_densenet import (
     fc_densenet67,
     fc_densenet103,
 )
-from cnnlib.models.fcn import convolutionalize, fcn8s, fcn16s, fcn32s
+from cnnlib.models.fcn import convolutionalize, fcn, fcn8s, fcn16s, fcn32s
 from cnnlib.models.fractalnet import fractalnet
 from cnnlib.models.highway import highway, highway_mlp
 from cnnlib.models.inception import googlenet, inception_v3
@@ -72,7 +72,7 @@ from cnnlib.models.resnet_v2 import (
 from cnnlib.models.series import fcn_series, resnet_series
 from cnnlib.models.stochastic import stochastic_depth
 from cnnlib.models.unet import unet, unet_output_size
-from cnnlib.models.vgg import vgg16, vgg19
+from cnnlib.models.vgg import vgg, vgg16, vgg19
 from cnnlib.models.video import c3d
 from cnnlib.models.xception import xception
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
 from cnnlib.models.entry import entry
 
@@ -61,9 +61,9 @@ def alexnet(
         ValueError: too small an input, a number of classes below 1, or of towers other
             than 1 and 2.
     """
-    check("alexnet", input_shape, classes, smallest=67)
-    if groups not in (1, 2):
-        raise ValueError(f"alexnet has groups=2 towers, or 1; given {groups!r}")
+    shape, classes = checks.network("alexnet", input_shape, classes, smallest=67)
+    checks.choice("alexnet", "groups", groups, (1, 2))
+    groups = int(groups)
 
     def conv(x, tower, stage, filters, size, strides=1, bias=0):
         return layers.Conv2D(
@@ -88,7 +88,7 @@ def alexnet(
             return towers[0]
         return layers.Concatenate(name=f"{stage}_join")(towers)
 
-    image = keras.Input(tuple(input_shape), name="image")
+    image = keras.Input(shape, name="image")
     towers = []
     for tower in "ab"[:groups]:
         x = conv(image, tower, "conv1", 96, 11, 4)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.layers import Bilinear, CropLike
 from cnnlib.models.blocks import HE_GAUSSIAN
-from cnnlib.models.entry import entry
+from cnnlib.models.entry import variant
 from cnnlib.models.vgg import vgg_stages
 
 # The poolings whose scores are added (stage: rows and columns to leave out), and what
@@ -38,10 +38,51 @@ def _upscore(x, classes: int, factor: int, *, trainable: bool, name: str):
     )(x)
 
 
-def _fcn(stride: int, input_shape, classes: int, learn_upsampling: bool):
-    name = f"fcn{stride}s"
-    check(name, input_shape, classes, any_size=True)
-    image = keras.Input(tuple(input_shape), name="image")
+def fcn(
+    *,
+    stride: int = 8,
+    input_shape: Sequence[int | None] = (224, 224, 3),
+    classes: int = 21,
+    learn_upsampling: bool = False,
+    name: str | None = None,
+) -> keras.Model:
+    """A VGG-16 that scores every pixel, from features at 1/32, 1/16 or 1/8 of its size.
+
+    arXiv:1411.4038, section 4; the layers and the numbers are those of the authors'
+    network for PASCAL VOC: an image padded by 100, fc6 and fc7 as convolutions of 7×7
+    and 1×1 with dropout 0.5, the scores at 1/32 of the size, one transposed convolution
+    that interpolates between them, and from that a window as large as the image.
+
+    At stride 16 the scores are first doubled in size, and scores of the fourth stage's
+    pool are added; at stride 8 once more, with the third stage's. The added scores
+    start from zero, as in the paper: at first the network says what one of stride 32
+    would say. What is not trained are the kernels that interpolate, fixed and bilinear.
+
+    Input: float, (n, height, width, channels) of any size; the authors subtract the
+    mean colour from 0 to 255. Output: logits, (n, height, width, classes).
+
+    Where it is not theirs: they start from ImageNet's weights (``convolutionalize``
+    copies those of a ``vgg16``) and the scores from zero; here, that a network without
+    such weights learns too, convolutions start from a Gaussian (1502.01852) and the
+    scores from ``glorot_uniform``. Poolings round up, as Caffe's do.
+
+    Args:
+        stride: 32, 16 or 8: of the finest scores.
+        input_shape: height, width, channels; None as a side stands for any.
+        classes: maps of logits, the background's included.
+        learn_upsampling: whether the doubling is learned, as the paper's text has it;
+            it is fixed in the authors' code.
+        name: of the model; "fcn8s" and so on where it is None.
+
+    Raises:
+        ValueError: another stride, or a shape or a number of classes that no such
+            network can have.
+    """
+    checks.choice("fcn", "stride", stride, SKIPS)
+    stride = int(stride)
+    name = name or f"fcn{stride}s"
+    shape, classes = checks.network(name, input_shape, classes, any_size=True)
+    image = keras.Input(shape, name="image")
     # The authors pad the first convolution by 100; one of these is the VGG's own.
     x = layers.ZeroPadding2D(99, name="conv1_pad")(image)
     pools = vgg_stages(x, 16, pool_padding="same", initializer=HE_GAUSSIAN)
@@ -70,94 +111,36 @@ def _fcn(stride: int, input_shape, classes: int, learn_upsampling: bool):
     return keras.Model(image, x, name=name)
 
 
-@entry(
+fcn32s = variant(
+    fcn,
+    "fcn32s",
+    {"stride": 32, "learn_upsampling": False},
     year=2014,
     paper="1411.4038",
     task="segmentation",
     trainable=134_346_581,
     total=136_152_917,
 )
-def fcn32s(
-    *, input_shape: Sequence[int | None] = (224, 224, 3), classes: int = 21
-) -> keras.Model:
-    """FCN-32s: 134,346,581 trained parameters, 1,806,336 in a fixed bilinear kernel.
-
-    arXiv:1411.4038, section 4; the layers and the numbers are those of the authors'
-    network for PASCAL VOC: an image padded by 100, fc6 and fc7 as convolutions of 7×7
-    and 1×1 with dropout 0.5, the scores at 1/32 of the size, one transposed convolution
-    that interpolates between them, and from that a window as large as the image.
-
-    Input: float, (n, height, width, channels) of any size; the authors subtract the
-    mean colour from 0 to 255. Output: logits, (n, height, width, classes).
-
-    Where it is not theirs: they start from ImageNet's weights (``convolutionalize``
-    copies those of a ``vgg16``) and the scores from zero; here, that a network without
-    such weights learns too, convolutions start from a Gaussian (1502.01852) and the
-    scores from ``glorot_uniform``. Poolings round up, as Caffe's do.
-
-    Args:
-        input_shape: height, width, channels; None as a side stands for any.
-        classes: maps of logits, the background's included.
-
-    Raises:
-        ValueError: a shape or a number of classes that no such network can have.
-    """
-    return _fcn(32, input_shape, classes, False)
-
-
-@entry(
+fcn16s = variant(
+    fcn,
+    "fcn16s",
+    {"stride": 16},
     year=2014,
     paper="1411.4038",
     task="segmentation",
     trainable=134_357_354,
     total=134_815_994,
 )
-def fcn16s(
-    *,
-    input_shape: Sequence[int | None] = (224, 224, 3),
-    classes: int = 21,
-    learn_upsampling: bool = False,
-) -> keras.Model:
-    """FCN-16s: 134,357,354 trained parameters, and 458,640 in fixed bilinear kernels.
-
-    As ``fcn32s``, but the scores are doubled in size, scores of the fourth stage's pool
-    are added, and the sum is enlarged 16 times. The added scores start from zero, as in
-    the paper: at first it says what an FCN-32s would say.
-
-    Args:
-        input_shape: height, width, channels; None as a side stands for any.
-        classes: maps of logits, the background's included.
-        learn_upsampling: whether the doubling is learned, as the paper's text has it;
-            it is fixed in the authors' code.
-
-    Raises:
-        ValueError: as ``fcn32s``.
-    """
-    return _fcn(16, input_shape, classes, learn_upsampling)
-
-
-@entry(
+fcn8s = variant(
+    fcn,
+    "fcn8s",
+    {"stride": 8},
     year=2014,
     paper="1411.4038",
     task="segmentation",
     trainable=134_362_751,
     total=134_489_759,
 )
-def fcn8s(
-    *,
-    input_shape: Sequence[int | None] = (224, 224, 3),
-    classes: int = 21,
-    learn_upsampling: bool = False,
-) -> keras.Model:
-    """FCN-8s: 134,362,751 trained parameters, and 127,008 in fixed bilinear kernels.
-
-    As ``fcn16s``, and once more with the third stage's pool; the sum is enlarged 8
-    times. The arguments are those of ``fcn16s``.
-
-    Raises:
-        ValueError: as ``fcn32s``.
-    """
-    return _fcn(8, input_shape, classes, learn_upsampling)
 
 
 def convolutionalize(classifier: keras.Model, network: keras.Model) -> None:

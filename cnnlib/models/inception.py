@@ -1,11 +1,12 @@
 """GoogLeNet (Szegedy et al. 2014) and Inception v3 (Szegedy et al. 2015).
 
-A module is a set of branches whose outputs are joined, and a branch a list of steps::
+A module is a set of branches whose outputs are joined, and a branch a list of steps,
+written as in the papers' figures::
 
     module(x, "mixed5b", [(64, 1)], [(48, 1), (64, 5)], ["avg", (32, 1)])
 
-A step is (filters, kernel size), or (filters, kernel size, stride) without padding, or
-one of ``POOLS``. A list in place of the last step forks the branch.
+A step is a convolution (filters, kernel size, stride, padding), at least the first two,
+or one of ``POOLS``. A list in place of the last step forks the branch.
 """
 
 from collections.abc import Sequence
@@ -14,20 +15,47 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
 from cnnlib.models import blocks
 from cnnlib.models.entry import entry
 from cnnlib.models.pretrained import load
 
-# The unit of all but GoogLeNet: convolution, normalization without a scale, ReLU.
-slim_conv = partial(blocks.conv_bn, epsilon=1e-3, momentum=0.99, scale=False)
-
 POOLS = {
     "avg": partial(layers.AveragePooling2D, 3, 1, "same"),
     "max": partial(layers.MaxPooling2D, 3, 1, "same"),
-    "max/2": partial(layers.MaxPooling2D, 3, 2, "valid"),
+    "halve": partial(layers.MaxPooling2D, 3, 2, "valid"),
 }
+V = "valid"  # the figures' letter for a convolution without padding
+TALL, WIDE = (7, 1), (1, 7)
+
+
+def relu_conv(x, filters, kernel_size, strides=1, padding="same", *, name):
+    """A convolution with bias and ReLU: GoogLeNet has no batch normalization."""
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        strides,
+        padding,
+        activation="relu",
+        kernel_initializer=blocks.HE_GAUSSIAN,
+        name=f"{name}_conv",
+    )(x)
+
+
+def slim_conv(x, filters, kernel_size, strides=1, padding="same", *, name, scale=False):
+    """Convolution, batch normalization, ReLU, as all but GoogLeNet have them."""
+    return blocks.conv_bn(
+        x,
+        filters,
+        kernel_size,
+        strides,
+        name=name,
+        padding=padding,
+        epsilon=1e-3,
+        momentum=0.99,
+        scale=scale,
+    )
 
 
 def branch(x, name: str, steps: Sequence, conv) -> list:
@@ -35,15 +63,13 @@ def branch(x, name: str, steps: Sequence, conv) -> list:
     for i, step in enumerate(steps, start=1):
         if isinstance(step, list):
             return [
-                conv(x, *fork, name=f"{name}{i}{letter}")
-                for letter, fork in zip("abc", step, strict=False)
+                conv(x, *convolution, name=f"{name}{i}{letter}")
+                for letter, convolution in zip("abc", step, strict=False)
             ]
         if step in POOLS:
             x = POOLS[step](name=f"{name}{i}_pool")(x)
         else:
-            filters, size, *strides = step
-            padding = "valid" if strides else "same"
-            x = conv(x, filters, size, *strides, padding=padding, name=f"{name}{i}")
+            x = conv(x, *step, name=f"{name}{i}")
     return [x]
 
 
@@ -53,6 +79,20 @@ def module(x, name: str, *branches: Sequence, conv=slim_conv):
     for letter, steps in zip("abcd", branches, strict=False):
         ends += branch(x, f"{name}_{letter}", steps, conv)
     return layers.Concatenate(name=f"{name}_join")(ends)
+
+
+def modules(x, table: dict[str, Sequence], conv=slim_conv):
+    """The modules of a table, name to branches, one after the other."""
+    for name, branches in table.items():
+        x = module(x, name, *branches, conv=conv)
+    return x
+
+
+def head(x, classes: int, dropout: float):
+    """Mean over all places, dropout, dense: ``pool``, ``dropout`` and ``logits``."""
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return layers.Dense(classes, name="logits")(x)
 
 
 # Table 1 of 1409.4842: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.
@@ -67,19 +107,7 @@ GOOGLENET = {
     "inception5a": (256, 160, 320, 32, 128, 128),
     "inception5b": (384, 192, 384, 48, 128, 128),
 }
-
-
-def relu_conv(x, filters, size, strides=1, *, name, padding="same"):
-    """A convolution with bias and ReLU: GoogLeNet has no batch normalization."""
-    return layers.Conv2D(
-        filters,
-        size,
-        strides,
-        padding,
-        activation="relu",
-        kernel_initializer=blocks.HE_GAUSSIAN,
-        name=f"{name}_conv",
-    )(x)
+AUXILIARY = {"inception4a": "auxiliary1", "inception4d": "auxiliary2"}
 
 
 @entry(
@@ -133,8 +161,10 @@ def googlenet(
         ValueError: too small an input for the heads, or a number of classes below 1.
     """
     smallest, what = (65, " with auxiliary heads") if auxiliary else (1, "")
-    check(f"googlenet{what}", input_shape, classes, smallest=smallest)
-    image = keras.Input(tuple(input_shape), name="image")
+    shape, classes = checks.network(
+        f"googlenet{what}", input_shape, classes, smallest=smallest
+    )
+    image = keras.Input(shape, name="image")
 
     def halve(x, stage):
         return layers.MaxPooling2D(3, 2, "same", name=f"{stage}_pool")(x)
@@ -155,16 +185,14 @@ def googlenet(
             ["max", (pool, 1)],
             conv=relu_conv,
         )
-        if auxiliary and name in ("inception4a", "inception4d"):
-            head = f"auxiliary{len(outputs) + 1}"
-            outputs[head] = _auxiliary(x, head, classes)
+        if auxiliary and name in AUXILIARY:
+            outputs[AUXILIARY[name]] = _auxiliary(x, AUXILIARY[name], classes)
         if name in ("inception3b", "inception4e"):
             x = halve(x, name)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    x = layers.Dense(classes, name="logits")(x)
-    outputs = {**outputs, "logits": x} if auxiliary else x
-    return keras.Model(image, outputs, name="googlenet")
+    outputs["logits"] = head(x, classes, dropout)
+    return keras.Model(
+        image, outputs if auxiliary else outputs["logits"], name="googlenet"
+    )
 
 
 def _auxiliary(x, name: str, classes: int):
@@ -178,13 +206,68 @@ def _auxiliary(x, name: str, classes: int):
 
 def stem_v3(x):
     """Of Inception v3 and, in its authors' code, of Inception-ResNet v2: 35×35×192."""
-    x = slim_conv(x, 32, 3, 2, padding="valid", name="conv1a")
-    x = slim_conv(x, 32, 3, padding="valid", name="conv2a")
+    x = slim_conv(x, 32, 3, 2, padding=V, name="conv1a")
+    x = slim_conv(x, 32, 3, padding=V, name="conv2a")
     x = slim_conv(x, 64, 3, name="conv2b")
     x = layers.MaxPooling2D(3, 2, name="conv2b_pool")(x)
-    x = slim_conv(x, 80, 1, padding="valid", name="conv3b")
-    x = slim_conv(x, 192, 3, padding="valid", name="conv4a")
+    x = slim_conv(x, 80, 1, padding=V, name="conv3b")
+    x = slim_conv(x, 192, 3, padding=V, name="conv4a")
     return layers.MaxPooling2D(3, 2, name="conv4a_pool")(x)
+
+
+# The modules of 1512.00567, by figure, in the order of its authors' code. 5×5
+# convolutions are factorized into two of 3×3, 7×7 into 1×7 and 7×1; in the last modules
+# 1×3 and 3×1 stand side by side.
+
+
+def figure5(pool: int) -> list:
+    """``pool`` are the maps behind the pooling; the code leaves one 5×5 as it is."""
+    return [
+        [(64, 1)],
+        [(48, 1), (64, 5)],
+        [(64, 1), (96, 3), (96, 3)],
+        ["avg", (pool, 1)],
+    ]
+
+
+def figure6(n: int) -> list:
+    """``n`` are the maps between the convolutions of 7."""
+    return [
+        [(192, 1)],
+        [(n, 1), (n, WIDE), (192, TALL)],
+        [(n, 1), (n, TALL), (n, WIDE), (n, TALL), (192, WIDE)],
+        ["avg", (192, 1)],
+    ]
+
+
+FORK = [(384, (1, 3)), (384, (3, 1))]
+FIGURE7 = [
+    [(320, 1)],
+    [(384, 1), FORK],
+    [(448, 1), (384, 3), FORK],
+    ["avg", (192, 1)],
+]
+INCEPTION_V3 = {
+    "mixed5b": figure5(32),
+    "mixed5c": figure5(64),
+    "mixed5d": figure5(64),
+    "mixed6a": [  # figure 10, as 7a is: half the size, by convolutions and a pooling
+        [(384, 3, 2, V)],
+        [(64, 1), (96, 3), (96, 3, 2, V)],
+        ["halve"],
+    ],
+    "mixed6b": figure6(128),
+    "mixed6c": figure6(160),
+    "mixed6d": figure6(160),
+    "mixed6e": figure6(192),
+    "mixed7a": [
+        [(192, 1), (320, 3, 2, V)],
+        [(192, 1), (192, WIDE), (192, TALL), (192, 3, 2, V)],
+        ["halve"],
+    ],
+    "mixed7b": FIGURE7,
+    "mixed7c": FIGURE7,
+}
 
 
 @entry(
@@ -206,18 +289,19 @@ def inception_v3(
 ) -> keras.Model:
     """Inception v3 with 23,851,784 parameters, 23,817,352 of them trainable.
 
-    arXiv:1512.00567, table 1 and figures 5 to 7; where the paper leaves details open,
-    its authors' code, as keras.applications has it: batch normalization without a
-    scale, epsilon 1e-3 and momentum 0.99, and the modules' names. 5×5 convolutions are
-    factorized into two of 3×3, 7×7 into 1×7 and 7×1, in the last modules 3×3 into 1×3
-    beside 3×1.
+    arXiv:1512.00567, table 1 and figures 5 to 7 and 10; where the paper leaves details
+    open, its authors' code: batch normalization without a scale, epsilon 1e-3, and the
+    modules' names.
 
     Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
     logits, (n, classes).
 
     Where it is not the paper's: after its first pooling, table 1 has three convolutions
     of 3×3, one of stride 2, where the code has a 1×1, a 3×3 and a pooling; the
-    auxiliary head, which acts in training alone, is left out.
+    auxiliary head, which acts in training alone, is left out. Where it is not the
+    authors' code either, it is keras.applications': no dropout before the logits (the
+    authors keep 0.8 of the features), and a momentum of 0.99 in the normalization
+    (theirs is 0.9997).
 
     Args:
         input_shape: height, width, channels; both sides at least 75.
@@ -229,55 +313,8 @@ def inception_v3(
         ValueError: too small an input, a number of classes below 1, or weights that do
             not fit.
     """
-    check("inception_v3", input_shape, classes, smallest=75)
-    image = keras.Input(tuple(input_shape), name="image")
-    x = stem_v3(image)
-    for name, pool in (("mixed5b", 32), ("mixed5c", 64), ("mixed5d", 64)):
-        x = module(
-            x,
-            name,
-            [(64, 1)],
-            [(48, 1), (64, 5)],
-            [(64, 1), (96, 3), (96, 3)],
-            ["avg", (pool, 1)],
-        )
-    x = module(
-        x,
-        "mixed6a",
-        [(384, 3, 2)],
-        [(64, 1), (96, 3), (96, 3, 2)],
-        ["max/2"],
-    )
-    tall, wide = (7, 1), (1, 7)
-    for name, n in (
-        *(("mixed6b", 128), ("mixed6c", 160), ("mixed6d", 160)),
-        ("mixed6e", 192),
-    ):
-        x = module(
-            x,
-            name,
-            [(192, 1)],
-            [(n, 1), (n, wide), (192, tall)],
-            [(n, 1), (n, tall), (n, wide), (n, tall), (192, wide)],
-            ["avg", (192, 1)],
-        )
-    x = module(
-        x,
-        "mixed7a",
-        [(192, 1), (320, 3, 2)],
-        [(192, 1), (192, wide), (192, tall), (192, 3, 2)],
-        ["max/2"],
-    )
-    fork = [(384, (1, 3)), (384, (3, 1))]
-    for name in ("mixed7b", "mixed7c"):
-        x = module(
-            x,
-            name,
-            [(320, 1)],
-            [(384, 1), fork],
-            [(448, 1), (384, 3), fork],
-            ["avg", (192, 1)],
-        )
-    return load(
-        keras.Model(image, blocks.logits(x, classes), name="inception_v3"), weights
-    )
+    shape, classes = checks.network("inception_v3", input_shape, classes, smallest=75)
+    image = keras.Input(shape, name="image")
+    x = modules(stem_v3(image), INCEPTION_V3)
+    model = keras.Model(image, blocks.logits(x, classes), name="inception_v3")
+    return load(model, weights)

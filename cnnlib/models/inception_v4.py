@@ -1,6 +1,6 @@
 """Inception v4 and Inception-ResNet v2 (Szegedy, Ioffe, Vanhoucke, Alemi 2016).
 
-Modules are written as in ``cnnlib.models.inception``.
+Modules are written as in ``cnnlib.models.inception``, figures are those of 1602.07261.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,72 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.models.entry import entry
-from cnnlib.models.inception import module, slim_conv, stem_v3
+from cnnlib.models.inception import (
+    TALL,
+    WIDE,
+    V,
+    head,
+    module,
+    modules,
+    slim_conv,
+    stem_v3,
+)
 from cnnlib.models.pretrained import load
 
-TALL, WIDE = (7, 1), (1, 7)
+FIGURE4 = [
+    [(96, 1)],
+    [(64, 1), (96, 3)],
+    [(64, 1), (96, 3), (96, 3)],
+    ["avg", (96, 1)],
+]
+FIGURE5 = [
+    [(384, 1)],
+    [(192, 1), (224, WIDE), (256, TALL)],
+    [(192, 1), (192, TALL), (224, WIDE), (224, TALL), (256, WIDE)],
+    ["avg", (128, 1)],
+]
+FORK = [(256, (1, 3)), (256, (3, 1))]
+FIGURE6 = [
+    [(256, 1)],
+    [(384, 1), FORK],
+    [(384, 1), (448, (3, 1)), (512, (1, 3)), FORK],
+    ["avg", (256, 1)],
+]
+INCEPTION_V4 = {
+    # Figure 3: the branching part of the stem.
+    "mixed3a": [["halve"], [(96, 3, 2, V)]],
+    "mixed4a": [
+        [(64, 1), (96, 3, 1, V)],
+        [(64, 1), (64, WIDE), (64, TALL), (96, 3, 1, V)],
+    ],
+    "mixed5a": [[(192, 3, 2, V)], ["halve"]],
+    "mixed5b": FIGURE4,
+    "mixed5c": FIGURE4,
+    "mixed5d": FIGURE4,
+    "mixed5e": FIGURE4,
+    "mixed6a": [  # figure 7
+        [(384, 3, 2, V)],
+        [(192, 1), (224, 3), (256, 3, 2, V)],
+        ["halve"],
+    ],
+    "mixed6b": FIGURE5,
+    "mixed6c": FIGURE5,
+    "mixed6d": FIGURE5,
+    "mixed6e": FIGURE5,
+    "mixed6f": FIGURE5,
+    "mixed6g": FIGURE5,
+    "mixed6h": FIGURE5,
+    "mixed7a": [  # figure 8
+        [(192, 1), (192, 3, 2, V)],
+        [(256, 1), (256, WIDE), (320, TALL), (320, 3, 2, V)],
+        ["halve"],
+    ],
+    "mixed7b": FIGURE6,
+    "mixed7c": FIGURE6,
+    "mixed7d": FIGURE6,
+}
 
 
 @entry(
@@ -35,12 +95,15 @@ def inception_v4(
     """Inception v4 with 42,679,816 trainable parameters, 42,742,984 in all.
 
     arXiv:1602.07261, figures 3 to 9: a stem that itself branches, then 4, 7 and 3
-    modules with a reduction between them. Batch normalization with a scale, epsilon
-    1e-3 and momentum 0.99 (the authors' code leaves the scale out). The order of 1×n
-    and n×1 is that of the code. The paper keeps 0.8 of the features before the logits.
+    modules with a reduction between them. The order of 1×n and n×1 is that of the
+    authors' code. The paper keeps 0.8 of the features before the logits.
 
     Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
     logits, (n, classes).
+
+    Where it is not the authors' code: the auxiliary head, which acts in training alone,
+    is left out; batch normalization has a scale and a momentum of 0.99 (the code has no
+    scale, and 0.9997), with the same epsilon of 1e-3.
 
     Args:
         input_shape: height, width, channels; both sides at least 75.
@@ -50,73 +113,50 @@ def inception_v4(
     Raises:
         ValueError: too small an input, or a number of classes below 1.
     """
-    check("inception_v4", input_shape, classes, smallest=75)
+    shape, classes = checks.network("inception_v4", input_shape, classes, smallest=75)
     conv = partial(slim_conv, scale=True)
-    cell = partial(module, conv=conv)
-    image = keras.Input(tuple(input_shape), name="image")
-    x = conv(image, 32, 3, 2, padding="valid", name="conv1a")
-    x = conv(x, 32, 3, padding="valid", name="conv2a")
+    image = keras.Input(shape, name="image")
+    x = conv(image, 32, 3, 2, V, name="conv1a")
+    x = conv(x, 32, 3, 1, V, name="conv2a")
     x = conv(x, 64, 3, name="conv2b")
-    x = cell(x, "mixed3a", ["max/2"], [(96, 3, 2)])
-    x = cell(
-        x,
-        "mixed4a",
-        [(64, 1), (96, 3, 1)],
-        [(64, 1), (64, WIDE), (64, TALL), (96, 3, 1)],
-    )
-    x = cell(x, "mixed5a", [(192, 3, 2)], ["max/2"])
-    for name in ("mixed5b", "mixed5c", "mixed5d", "mixed5e"):
-        x = cell(
-            x,
-            name,
-            [(96, 1)],
-            [(64, 1), (96, 3)],
-            [(64, 1), (96, 3), (96, 3)],
-            ["avg", (96, 1)],
-        )
-    x = cell(
-        x,
-        "mixed6a",
-        [(384, 3, 2)],
-        [(192, 1), (224, 3), (256, 3, 2)],
-        ["max/2"],
-    )
-    for letter in "bcdefgh":
-        x = cell(
-            x,
-            f"mixed6{letter}",
-            [(384, 1)],
-            [(192, 1), (224, WIDE), (256, TALL)],
-            [(192, 1), (192, TALL), (224, WIDE), (224, TALL), (256, WIDE)],
-            ["avg", (128, 1)],
-        )
-    x = cell(
-        x,
-        "mixed7a",
-        [(192, 1), (192, 3, 2)],
-        [(256, 1), (256, WIDE), (320, TALL), (320, 3, 2)],
-        ["max/2"],
-    )
-    fork = [(256, (1, 3)), (256, (3, 1))]
-    for name in ("mixed7b", "mixed7c", "mixed7d"):
-        x = cell(
-            x,
-            name,
-            [(256, 1)],
-            [(384, 1), fork],
-            [(384, 1), (448, (3, 1)), (512, (1, 3)), fork],
-            ["avg", (256, 1)],
-        )
-    return keras.Model(image, _head(x, classes, dropout), name="inception_v4")
+    x = modules(x, INCEPTION_V4, conv)
+    return keras.Model(image, head(x, classes, dropout), name="inception_v4")
 
 
-def _head(x, classes: int, dropout: float):
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    return layers.Dense(classes, name="logits")(x)
+# Inception-ResNet v2, with the maps of the released code.
+MIXED5B = [
+    [(96, 1)],
+    [(48, 1), (64, 5)],
+    [(64, 1), (96, 3), (96, 3)],
+    ["avg", (64, 1)],
+]
+BLOCK35 = [  # figure 16
+    [(32, 1)],
+    [(32, 1), (32, 3)],
+    [(32, 1), (48, 3), (64, 3)],
+]
+MIXED6A = [  # figure 7
+    [(384, 3, 2, V)],
+    [(256, 1), (256, 3), (384, 3, 2, V)],
+    ["halve"],
+]
+BLOCK17 = [  # figure 17
+    [(192, 1)],
+    [(128, 1), (160, WIDE), (192, TALL)],
+]
+MIXED7A = [  # figure 18
+    [(256, 1), (384, 3, 2, V)],
+    [(256, 1), (288, 3, 2, V)],
+    [(256, 1), (288, 3), (320, 3, 2, V)],
+    ["halve"],
+]
+BLOCK8 = [  # figure 19
+    [(192, 1)],
+    [(192, 1), (224, (1, 3)), (256, (3, 1))],
+]
 
 
-def _residual(x, name: str, scale: float, *branches, relu: bool = True):
+def _residual(x, name: str, branches, scale: float, relu: bool = True):
     """An Inception-ResNet unit: x + scale · (1×1 convolution of the joined branches).
 
     The last convolution has a bias and neither normalization nor activation.
@@ -150,7 +190,7 @@ def inception_resnet_v2(
     arXiv:1602.07261, figures 15 to 19 and section 3.3, as the authors released it and
     keras.applications has it. Residuals are scaled before they are added, by 0.17, 0.1
     and 0.2 in the three stages, within the 0.1 to 0.3 of the paper. Batch normalization
-    without a scale, epsilon 1e-3 and momentum 0.99.
+    without a scale and with an epsilon of 1e-3.
 
     Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
     logits, (n, classes).
@@ -158,7 +198,9 @@ def inception_resnet_v2(
     Where the released code is not the paper's figures: the stem is that of Inception v3
     and one more module; there are 10, 20, 10 units in place of 5, 10, 5; the stages
     have 320, 1088 and 2080 maps; the last unit is neither scaled nor rectified, and a
-    1×1 convolution to 1536 maps follows it.
+    1×1 convolution to 1536 maps follows it. Where it is not the released code: the
+    auxiliary head, which acts in training alone, is left out, and the normalization's
+    momentum is Keras's 0.99 in place of 0.9997.
 
     Args:
         input_shape: height, width, channels; both sides at least 75.
@@ -172,60 +214,22 @@ def inception_resnet_v2(
         ValueError: too small an input, a number of classes below 1, units other than
             three positive numbers, or weights that do not fit.
     """
-    check("inception_resnet_v2", input_shape, classes, smallest=75)
-    if len(units) != 3 or min(units) < 1:
-        raise ValueError(f"units are three positive numbers; given {units!r}")
-    image = keras.Input(tuple(input_shape), name="image")
-    x = module(
-        stem_v3(image),
-        "mixed5b",
-        [(96, 1)],
-        [(48, 1), (64, 5)],
-        [(64, 1), (96, 3), (96, 3)],
-        ["avg", (64, 1)],
-    )
-    for i in range(1, units[0] + 1):
-        x = _residual(
-            x,
-            f"block35_{i}",
-            0.17,
-            [(32, 1)],
-            [(32, 1), (32, 3)],
-            [(32, 1), (48, 3), (64, 3)],
-        )
-    x = module(
-        x,
-        "mixed6a",
-        [(384, 3, 2)],
-        [(256, 1), (256, 3), (384, 3, 2)],
-        ["max/2"],
-    )
-    for i in range(1, units[1] + 1):
-        x = _residual(
-            x,
-            f"block17_{i}",
-            0.1,
-            [(192, 1)],
-            [(128, 1), (160, WIDE), (192, TALL)],
-        )
-    x = module(
-        x,
-        "mixed7a",
-        [(256, 1), (384, 3, 2)],
-        [(256, 1), (288, 3, 2)],
-        [(256, 1), (288, 3), (320, 3, 2)],
-        ["max/2"],
-    )
-    for i in range(1, units[2] + 1):
-        last = i == units[2]
-        x = _residual(
-            x,
-            f"block8_{i}",
-            1.0 if last else 0.2,
-            [(192, 1)],
-            [(192, 1), (224, (1, 3)), (256, (3, 1))],
-            relu=not last,
-        )
+    who = "inception_resnet_v2"
+    shape, classes = checks.network(who, input_shape, classes, smallest=75)
+    if len(units) != 3:
+        raise ValueError(f"{who} takes units of three stages; given {units!r}")
+    n35, n17, n8 = (checks.integer(who, "units", n) for n in units)
+    image = keras.Input(shape, name="image")
+    x = module(stem_v3(image), "mixed5b", *MIXED5B)
+    for i in range(1, n35 + 1):
+        x = _residual(x, f"block35_{i}", BLOCK35, 0.17)
+    x = module(x, "mixed6a", *MIXED6A)
+    for i in range(1, n17 + 1):
+        x = _residual(x, f"block17_{i}", BLOCK17, 0.1)
+    x = module(x, "mixed7a", *MIXED7A)
+    for i in range(1, n8):
+        x = _residual(x, f"block8_{i}", BLOCK8, 0.2)
+    x = _residual(x, f"block8_{n8}", BLOCK8, 1.0, relu=False)
     x = slim_conv(x, 1536, 1, name="conv7b")
-    model = keras.Model(image, _head(x, classes, dropout), name="inception_resnet_v2")
+    model = keras.Model(image, head(x, classes, dropout), name=who)
     return load(model, weights)

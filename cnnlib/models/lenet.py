@@ -1,20 +1,28 @@
 """LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998), as printed."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.layers import RadialBasis, Subsampling2D, TableConv2D
 from cnnlib.models.entry import entry
 
-# Table I: the maps of S2 that each of the 16 maps of C3 sees.
-C3_TABLE = (
-    *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
-    *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5)),
-    *((0, 1, 2, 5), (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5), (0, 1, 2, 3, 4, 5)),
+# Table I: the maps of S2, in rows, that each of the 16 maps of C3, in columns, sees.
+_TABLE_I = """
+X...XXX..XXXX.XX
+XX...XXX..XXXX.X
+XXX...XXX..X.XXX
+.XXX..XXXX..X.XX
+..XXX..XXXX.XX.X
+...XXX..XXXX.XXX
+"""
+C3_TABLE = tuple(
+    tuple(i for i, mark in enumerate(column) if mark == "X")
+    for column in zip(*_TABLE_I.split(), strict=True)
 )
 
 # The ten digits as 7×12 bitmaps, the codes that F6 is to reproduce.
@@ -75,8 +83,9 @@ def lenet5(
     1.175. Output: logits, (n, classes).
 
     Where it is not the paper's: the bitmaps are drawn here in the manner of figure 3;
-    weights start from Keras's ``lecun_uniform`` in place of ±2.4 over the fan-in; the
-    output is minus the paper's penalty, so that it is a logit; any loss may follow.
+    weights start from Keras's ``lecun_uniform`` in place of ±2.4 over the fan-in (in C3
+    over 25, whatever the number of maps that a map sees); the output is minus the
+    paper's penalty, so that it is a logit; any loss may follow.
 
     Args:
         input_shape: (32, 32, channels): C5 must cover its whole input.
@@ -85,25 +94,27 @@ def lenet5(
     Raises:
         ValueError: another image size, or a number of classes below 1.
     """
-    check("lenet5", input_shape, classes, smallest=32)
-    if tuple(input_shape[:2]) != (32, 32):
+    shape, classes = checks.network("lenet5", input_shape, classes, smallest=32)
+    if shape[:2] != (32, 32):
         raise ValueError(
             f"lenet5 takes images of 32×32 (pad smaller ones); given {input_shape!r}"
         )
-    start = {"kernel_initializer": "lecun_uniform"}
+    conv = partial(layers.Conv2D, activation=squash, kernel_initializer="lecun_uniform")
     return keras.Sequential(
         [
-            keras.Input(tuple(input_shape), name="image"),
-            layers.Conv2D(6, 5, activation=squash, name="C1", **start),
+            keras.Input(shape, name="image"),
+            conv(6, 5, name="C1"),
             Subsampling2D(name="S2"),
             layers.Activation(squash, name="S2_squash"),
             TableConv2D(C3_TABLE, 5, name="C3"),
             layers.Activation(squash, name="C3_squash"),
             Subsampling2D(name="S4"),
             layers.Activation(squash, name="S4_squash"),
-            layers.Conv2D(120, 5, activation=squash, name="C5", **start),
+            conv(120, 5, name="C5"),
             layers.Flatten(name="flatten"),
-            layers.Dense(84, activation=squash, name="F6", **start),
+            layers.Dense(
+                84, activation=squash, kernel_initializer="lecun_uniform", name="F6"
+            ),
             RadialBasis(codes(classes), name="logits"),
         ],
         name="lenet5",

@@ -5,16 +5,11 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.models.entry import entry
 
 
-@entry(
-    year=2015,
-    paper="Keras's mnist_mlp.py",
-    trainable=669_706,
-    total=669_706,
-)
+@entry(year=2015, paper="Keras's mnist_mlp.py", trainable=669_706, total=669_706)
 def mlp(
     *,
     input_shape: Sequence[int] = (28, 28, 1),
@@ -38,9 +33,10 @@ def mlp(
     Raises:
         ValueError: a shape, a width or a rate that no such network can have.
     """
-    check("mlp", input_shape, classes)
+    shape, classes = checks.network("mlp", input_shape, classes)
+    units = [checks.integer("mlp", "units", width) for width in units]
     model = keras.Sequential(name="mlp")
-    model.add(keras.Input(tuple(input_shape), name="image"))
+    model.add(keras.Input(shape, name="image"))
     model.add(layers.Flatten(name="flatten"))
     for i, width in enumerate(units, start=1):
         model.add(layers.Dense(width, activation=activation, name=f"dense{i}"))
@@ -49,12 +45,7 @@ def mlp(
     return model
 
 
-@entry(
-    year=2015,
-    paper="Keras's mnist_cnn.py",
-    trainable=600_810,
-    total=600_810,
-)
+@entry(year=2015, paper="Keras's mnist_cnn.py", trainable=600_810, total=600_810)
 def mnist_cnn(
     *,
     input_shape: Sequence[int] = (28, 28, 1),
@@ -81,11 +72,14 @@ def mnist_cnn(
     Raises:
         ValueError: a shape or a number that no such network can have.
     """
-    check("mnist_cnn", input_shape, classes, smallest=6)
-    first, second = filters
+    shape, classes = checks.network("mnist_cnn", input_shape, classes, smallest=6)
+    if len(filters) != 2:
+        raise ValueError(f"mnist_cnn takes filters of two layers; given {filters!r}")
+    first, second = (checks.integer("mnist_cnn", "filters", n) for n in filters)
+    dense = checks.integer("mnist_cnn", "dense", dense)
     return keras.Sequential(
         [
-            keras.Input(tuple(input_shape), name="image"),
+            keras.Input(shape, name="image"),
             layers.Conv2D(first, 3, activation="relu", name="conv1"),
             layers.Conv2D(second, 3, activation="relu", name="conv2"),
             layers.MaxPooling2D(2, name="pool"),

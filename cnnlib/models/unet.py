@@ -5,12 +5,12 @@ and at each size takes over the features of the way down.
 """
 
 from collections.abc import Sequence
+from itertools import count
 
 import keras
 from keras import layers
 
-from cnnlib.checks import is_integer
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.layers import CropLike
 from cnnlib.models.blocks import HE_GAUSSIAN
 from cnnlib.models.entry import entry
@@ -88,18 +88,17 @@ def unet(
         ValueError: hyperparameters that no such network can have, or a size with which
             some pooling would meet an odd number of rows, or none would be left.
     """
-    if not all(is_integer(n) and n > 0 for n in (depth, width)):
-        raise ValueError(
-            f"unet takes depth and width of 1 or more; given {depth!r}, {width!r}"
-        )
-    if padding not in ("valid", "same"):
-        raise ValueError(f"unet takes padding='valid' or 'same'; given {padding!r}")
-    least = 2**depth if padding == "same" else _smallest(depth)
-    check("unet", input_shape, classes, smallest=least, any_size=True)
-    for side in input_shape[:2]:
+    depth = checks.integer("unet", "depth", depth)
+    width = checks.integer("unet", "width", width)
+    checks.choice("unet", "padding", padding, ("valid", "same"))
+    least = next(n for n in count(1) if _rows(n, depth, padding))
+    shape, classes = checks.network(
+        "unet", input_shape, classes, smallest=least, any_size=True
+    )
+    for side in shape[:2]:
         if side is not None:
             unet_output_size(side, depth=depth, padding=padding)
-    image = x = keras.Input(tuple(input_shape), name="image")
+    image = x = keras.Input(shape, name="image")
     skips = []
     for i in range(1, depth + 1):
         x = _pair(x, width, padding, residual, name=f"down{i}")
@@ -141,15 +140,16 @@ def unet_output_size(size: int, *, depth: int = 4, padding: str = "valid") -> in
         ValueError: the network does not take this size; the message names the nearest
             sizes that it takes.
     """
+    size = checks.integer("unet_output_size", "size", size)
+    depth = checks.integer("unet_output_size", "depth", depth)
+    checks.choice("unet_output_size", "padding", padding, ("valid", "same"))
     rows = _rows(size, depth, padding)
     if rows is None:
-        near = [n for n in range(size, 0, -1) if _rows(n, depth, padding)][:1]
-        above = size + 1
-        while not _rows(above, depth, padding):
-            above += 1
+        below = [n for n in range(size) if _rows(n, depth, padding)][-1:]
+        above = next(n for n in count(size) if _rows(n, depth, padding))
         raise ValueError(
             f"a unet of depth {depth} with {padding} padding cannot take {size} rows "
-            f"or columns; the nearest are {' and '.join(map(str, [*near, above]))}"
+            f"or columns; the nearest are {' and '.join(map(str, [*below, above]))}"
         )
     return rows
 
@@ -167,8 +167,3 @@ def _rows(size: int, depth: int, padding: str) -> int | None:
     for _ in range(depth):
         size = 2 * size - 4
     return size if size > 0 else None
-
-
-def _smallest(depth: int) -> int:
-    """The smallest image with valid padding."""
-    return next(n for n in range(1, 10**9) if _rows(n, depth, "valid"))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.checks import network as check
-from cnnlib.models.entry import entry
+from cnnlib import checks
+from cnnlib.models.entry import variant
 from cnnlib.models.pretrained import load
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -47,19 +47,56 @@ def vgg_stages(
     return outputs
 
 
-def _vgg(depth: int, input_shape, classes: int, weights) -> keras.Model:
-    check(f"vgg{depth}", input_shape, classes, smallest=32)
-    image = keras.Input(tuple(input_shape), name="image")
+def vgg(
+    *,
+    depth: int = 16,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    weights: str | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """A VGG of 3×3 convolutions and three dense layers, 16 or 19 layers deep.
+
+    arXiv:1409.1556, configurations D and E. All convolutions keep the size and have
+    biases; there is no batch normalization; dropout 0.5 follows the first two dense
+    layers. With 19 layers the last three stages have one convolution more.
+
+    Input: float, (n, height, width, channels); the paper subtracts the mean colour of
+    the training set from 0 to 255. Output: logits, (n, classes).
+
+    Where it is not the paper's: weights start from Keras's ``glorot_uniform``, which
+    the paper names as an alternative to its own pre-training with a shallower network.
+
+    Args:
+        depth: 16 or 19.
+        input_shape: height, width, channels; both sides at least 32. The first dense
+            layer's size follows them.
+        classes: number of logits.
+        weights: None, or "imagenet" for those of keras.applications (see
+            ``models.preprocess``), at the default shape and classes.
+        name: of the model; "vgg16" or "vgg19" where it is None.
+
+    Raises:
+        ValueError: another depth, too small an input, a number of classes below 1, or
+            weights that do not fit.
+    """
+    checks.choice("vgg", "depth", depth, DEPTHS)
+    name = name or f"vgg{depth}"
+    shape, classes = checks.network(name, input_shape, classes, smallest=32)
+    image = keras.Input(shape, name="image")
     x = vgg_stages(image, depth)[-1]
     x = layers.Flatten(name="flatten")(x)
     for i in (6, 7):
         x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
     x = layers.Dense(classes, name="logits")(x)
-    return load(keras.Model(image, x, name=f"vgg{depth}"), weights)
+    return load(keras.Model(image, x, name=name), weights)
 
 
-@entry(
+vgg16 = variant(
+    vgg,
+    "vgg16",
+    {"depth": 16},
     year=2014,
     paper="1409.1556",
     trainable=138_357_544,
@@ -70,38 +107,10 @@ def _vgg(depth: int, input_shape, classes: int, weights) -> keras.Model:
     top5=8.1,
     protocol="table 3: one scale, 384, dense evaluation",
 )
-def vgg16(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    weights: str | None = None,
-) -> keras.Model:
-    """VGG-16 with 138,357,544 parameters: 13 convolutions of 3×3, three dense layers.
-
-    arXiv:1409.1556, configuration D. All convolutions keep the size and have biases;
-    there is no batch normalization; dropout 0.5 follows the first two dense layers.
-
-    Input: float, (n, height, width, channels); the paper subtracts the mean colour of
-    the training set from 0 to 255. Output: logits, (n, classes).
-
-    Where it is not the paper's: weights start from Keras's ``glorot_uniform``, which
-    the paper names as an alternative to its own pre-training with a shallower network.
-
-    Args:
-        input_shape: height, width, channels; both sides at least 32. The first dense
-            layer's size follows them.
-        classes: number of logits.
-        weights: None, or "imagenet" for those of keras.applications (see
-            ``models.preprocess``), at the default shape and classes.
-
-    Raises:
-        ValueError: too small an input, a number of classes below 1, or weights that do
-            not fit.
-    """
-    return _vgg(16, input_shape, classes, weights)
-
-
-@entry(
+vgg19 = variant(
+    vgg,
+    "vgg19",
+    {"depth": 19},
     year=2014,
     paper="1409.1556",
     trainable=143_667_240,
@@ -112,20 +121,3 @@ def vgg16(
     top5=8.0,
     protocol="table 3: one scale, 384, dense evaluation",
 )
-def vgg19(
-    *,
-    input_shape: Sequence[int] = (224, 224, 3),
-    classes: int = 1000,
-    weights: str | None = None,
-) -> keras.Model:
-    """VGG-19 with 143,667,240 parameters: 16 convolutions of 3×3, three dense layers.
-
-    arXiv:1409.1556, configuration E: one convolution more than ``vgg16`` in each of the
-    last three stages; all else, the arguments too, is as there.
-
-    Input: float, (n, height, width, channels). Output: logits, (n, classes).
-
-    Raises:
-        ValueError: as ``vgg16``.
-    """
-    return _vgg(19, input_shape, classes, weights)

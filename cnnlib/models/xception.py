@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib.checks import network as check
+from cnnlib import checks
 from cnnlib.models import blocks
 from cnnlib.models.entry import entry
+from cnnlib.models.inception import head
 from cnnlib.models.pretrained import load
 
 # Figure 5: the separable convolutions of each block with a residual connection.
 ENTRY = ((128, 128), (256, 256), (728, 728))
 MIDDLE = ((728, 728, 728),) * 8
 EXIT = ((728, 1024),)
-NORM = {"epsilon": 1e-3, "momentum": 0.99}
+EPSILON, MOMENTUM = 1e-3, 0.99  # of all normalizations, as in keras.applications
 
 
 def separable(x, filters: int, *, name: str):
@@ -22,7 +23,22 @@ def separable(x, filters: int, *, name: str):
     x = layers.SeparableConv2D(
         filters, 3, padding="same", use_bias=False, name=f"{name}_sepconv"
     )(x)
-    return layers.BatchNormalization(**NORM, name=f"{name}_bn")(x)
+    return layers.BatchNormalization(
+        momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_bn"
+    )(x)
+
+
+def conv(x, filters: int, kernel_size: int, strides: int = 1, **options):
+    """Convolution, batch normalization and, unless told otherwise, ReLU."""
+    return blocks.conv_bn(
+        x,
+        filters,
+        kernel_size,
+        strides,
+        epsilon=EPSILON,
+        momentum=MOMENTUM,
+        **options,
+    )
 
 
 def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True):
@@ -38,11 +54,8 @@ def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True
         x = separable(x, filters, name=f"{name}_{i}")
     if halve:
         x = layers.MaxPooling2D(3, 2, "same", name=f"{name}_pool")(x)
-        shortcut = blocks.conv_bn(
-            *(shortcut, widths[-1], 1, 2),
-            name=f"{name}_shortcut",
-            activation=None,
-            **NORM,
+        shortcut = conv(
+            shortcut, widths[-1], 1, 2, activation=None, name=f"{name}_shortcut"
         )
     return layers.Add(name=f"{name}_add")([x, shortcut])
 
@@ -70,8 +83,8 @@ def xception(
     arXiv:1610.02357, figure 5. A separable convolution here is, in the order in which
     Keras applies it, a 3×3 convolution of each map by itself, then a 1×1 convolution
     across the maps, without an activation between the two (section 4.7) and without
-    biases. Batch normalization, epsilon 1e-3 and momentum 0.99 as in
-    keras.applications, follows every convolution.
+    biases. Batch normalization, with keras.applications' epsilon of 1e-3 and momentum
+    of 0.99, follows every convolution.
 
     Input: float, (n, height, width, channels); −1 to 1 in the author's code. Output:
     logits, (n, classes).
@@ -87,19 +100,15 @@ def xception(
         ValueError: too small an input, a number of classes below 1, or weights that do
             not fit.
     """
-    check("xception", input_shape, classes, smallest=7)
-    image = keras.Input(tuple(input_shape), name="image")
-    x = blocks.conv_bn(image, 32, 3, 2, padding="valid", name="block1_1", **NORM)
-    x = blocks.conv_bn(x, 64, 3, padding="valid", name="block1_2", **NORM)
-    number = 2
-    for widths in ENTRY + MIDDLE + EXIT:
+    shape, classes = checks.network("xception", input_shape, classes, smallest=7)
+    image = keras.Input(shape, name="image")
+    x = conv(image, 32, 3, 2, padding="valid", name="block1_1")
+    x = conv(x, 64, 3, padding="valid", name="block1_2")
+    for number, widths in enumerate(ENTRY + MIDDLE + EXIT, start=2):
         halve = widths not in MIDDLE
         x = block(x, f"block{number}", widths, halve=halve, relu=number > 2)
-        number += 1
-    for i, filters in enumerate((1536, 2048), start=1):
-        x = separable(x, filters, name=f"block{number}_{i}")
-        x = layers.ReLU(name=f"block{number}_{i}_relu")(x)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    x = layers.Dense(classes, name="logits")(x)
+    for name, filters in (("block14_1", 1536), ("block14_2", 2048)):
+        x = separable(x, filters, name=name)
+        x = layers.ReLU(name=f"{name}_relu")(x)
+    x = head(x, classes, dropout)
     return load(keras.Model(image, x, name="xception"), weights)

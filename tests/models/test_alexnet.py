@@ -152,7 +152,7 @@ def test_the_dropout_rate_is_an_option():
     [
         ({"input_shape": (66, 67, 3)}, "alexnet takes .* at least 67"),
         ({"classes": 0}, "classes=1 or more"),
-        ({"groups": 3}, "groups=2 towers, or 1; given 3"),
+        ({"groups": 3}, "groups=1 or 2; given 3"),
     ],
 )
 def test_impossible_networks_are_refused(options, message):

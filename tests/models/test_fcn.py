@@ -1,3 +1,5 @@
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -5,7 +7,8 @@ from keras import layers, ops
 
 from cnnlib import models
 from cnnlib.layers import Bilinear, CropLike
-from cnnlib.models.fcn import convolutionalize
+from cnnlib.models.fcn import convolutionalize, fcn
+from cnnlib.models.vgg import vgg_stages
 
 WIDTHS = (2, 3, 4, 5, 6)
 
@@ -17,8 +20,9 @@ def numbers(*shape):
 @pytest.fixture
 def narrow(monkeypatch):
     """The same networks with few maps: 134 million weights are slow to draw."""
-    monkeypatch.setattr("cnnlib.models.vgg.WIDTHS", WIDTHS)
-    monkeypatch.setattr("cnnlib.models.fcn.UNITS", 7)
+    # The files: ``models.vgg`` and ``models.fcn`` are builders.
+    monkeypatch.setattr(importlib.import_module("cnnlib.models.vgg"), "WIDTHS", WIDTHS)
+    monkeypatch.setattr(importlib.import_module("cnnlib.models.fcn"), "UNITS", 7)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +196,6 @@ def test_signals_neither_fade_nor_grow_where_it_learns_from_scratch(
 def test_a_convolution_does_what_the_dense_layer_did(narrow, monkeypatch):
     """fc7 of the classifier, and of the convolution at the one place that it has."""
     image = keras.Input((224, 224, 3))
-    from cnnlib.models.vgg import vgg_stages
-
     x = layers.Flatten(name="flatten")(vgg_stages(image, 16)[-1])
     for i in (6, 7):
         x = layers.Dense(7, activation="relu", name=f"fc{i}")(x)
@@ -239,3 +241,11 @@ def test_a_classifier_of_another_size_is_refused(narrow):
 def test_impossible_networks_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         models.fcn8s(**options)
+
+
+def test_a_stride_has_to_be_of_the_paper(narrow):
+    with pytest.raises(ValueError, match="fcn takes stride=32, 16 or 8; given 4"):
+        fcn(stride=4)
+    assert fcn(stride=np.int64(16)).name == "fcn16s"
+    with pytest.raises(TypeError, match=r"fcn32s.*learn_upsampling"):
+        models.fcn32s(learn_upsampling=True)

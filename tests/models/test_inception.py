@@ -117,16 +117,18 @@ def test_the_head_is_a_mean_then_dropout_then_logits(build, side, options):
     keras.backend.clear_session()
 
 
-def kernels(model, name):
-    """Kernel heights and widths, filters and padding of a module's convolutions."""
+def steps(model, name):
+    """A module's convolutions by branch, as its figure says them."""
     found = {}
     for layer in model.layers:
         if layer.name.startswith(f"{name}_") and isinstance(layer, layers.Conv2D):
-            branch = layer.name.split("_")[1]
-            valid = "v" * (layer.padding == "valid")
             height, width = layer.kernel_size
-            text = f"{height}x{width}{valid}{layer.strides[0]}:{layer.filters}"
-            found.setdefault(branch[0], []).append(text)
+            kernel = height if height == width else (height, width)
+            step = (layer.filters, kernel)
+            if layer.strides != (1, 1) or layer.padding != "same":
+                step += (layer.strides[0], layer.padding)
+            branch = layer.name.split("_")[1]
+            found.setdefault(branch[0], []).append(step)
     return found
 
 
@@ -135,38 +137,38 @@ def test_inception_v4_is_that_of_its_figures():
     assert count(model) == (42_679_816, 42_742_984)
     check_stages(model, V4, scale=True)
     assert model.get_layer("dropout").rate == pytest.approx(0.2)
-    assert kernels(model, "mixed3a") == {"b": ["3x3v2:96"]}
-    assert kernels(model, "mixed4a") == {
-        "a": ["1x11:64", "3x3v1:96"],
-        "b": ["1x11:64", "1x71:64", "7x11:64", "3x3v1:96"],
+    assert steps(model, "mixed3a") == {"b": [(96, 3, 2, "valid")]}
+    assert steps(model, "mixed4a") == {
+        "a": [(64, 1), (96, 3, 1, "valid")],
+        "b": [(64, 1), (64, (1, 7)), (64, (7, 1)), (96, 3, 1, "valid")],
     }
-    assert kernels(model, "mixed5a") == {"a": ["3x3v2:192"]}
-    assert kernels(model, "mixed5e") == {
-        "a": ["1x11:96"],
-        "b": ["1x11:64", "3x31:96"],
-        "c": ["1x11:64", "3x31:96", "3x31:96"],
-        "d": ["1x11:96"],
+    assert steps(model, "mixed5a") == {"a": [(192, 3, 2, "valid")]}
+    assert steps(model, "mixed5e") == {
+        "a": [(96, 1)],
+        "b": [(64, 1), (96, 3)],
+        "c": [(64, 1), (96, 3), (96, 3)],
+        "d": [(96, 1)],
     }
-    assert kernels(model, "mixed6a") == {
-        "a": ["3x3v2:384"],
-        "b": ["1x11:192", "3x31:224", "3x3v2:256"],
+    assert steps(model, "mixed6a") == {
+        "a": [(384, 3, 2, "valid")],
+        "b": [(192, 1), (224, 3), (256, 3, 2, "valid")],
     }
-    assert kernels(model, "mixed6h") == {
-        "a": ["1x11:384"],
-        "b": ["1x11:192", "1x71:224", "7x11:256"],
-        "c": ["1x11:192", "7x11:192", "1x71:224", "7x11:224", "1x71:256"],
-        "d": ["1x11:128"],
+    assert steps(model, "mixed6h") == {
+        "a": [(384, 1)],
+        "b": [(192, 1), (224, (1, 7)), (256, (7, 1))],
+        "c": [(192, 1), (192, (7, 1)), (224, (1, 7)), (224, (7, 1)), (256, (1, 7))],
+        "d": [(128, 1)],
     }
-    assert kernels(model, "mixed7a") == {
-        "a": ["1x11:192", "3x3v2:192"],
-        "b": ["1x11:256", "1x71:256", "7x11:320", "3x3v2:320"],
+    assert steps(model, "mixed7a") == {
+        "a": [(192, 1), (192, 3, 2, "valid")],
+        "b": [(256, 1), (256, (1, 7)), (320, (7, 1)), (320, 3, 2, "valid")],
     }
-    fork = ["1x31:256", "3x11:256"]
-    assert kernels(model, "mixed7d") == {
-        "a": ["1x11:256"],
-        "b": ["1x11:384", *fork],
-        "c": ["1x11:384", "3x11:448", "1x31:512", *fork],
-        "d": ["1x11:256"],
+    fork = [(256, (1, 3)), (256, (3, 1))]
+    assert steps(model, "mixed7d") == {
+        "a": [(256, 1)],
+        "b": [(384, 1), *fork],
+        "c": [(384, 1), (448, (3, 1)), (512, (1, 3)), *fork],
+        "d": [(256, 1)],
     }
     pools = {
         x.name: (type(x).__name__[0], x.strides[0], x.padding)
@@ -192,10 +194,9 @@ def unit(build, name, channels):
 
 def test_a_module_joins_its_branches_in_order_and_forks_share_what_is_before():
     def build(x, name):
-        return module(
-            *(x, name, [(2, 1)], [(3, 1), [(4, (1, 3)), (5, (3, 1))]], ["avg", (6, 1)]),
-            conv=relu_conv,
-        )
+        fork = [(4, (1, 3)), (5, (3, 1))]
+        branches = [(2, 1)], [(3, 1), fork], ["avg", (6, 1)]
+        return module(x, name, *branches, conv=relu_conv)
 
     model = unit(build, "m", 7)
     set_at_random(model)
@@ -251,14 +252,18 @@ def test_units_of_inception_resnet_are_an_option():
         return sum(h * w * i * o + 3 * o for h, w, i, o in shapes)
 
     block35 = convs(
-        *((1, 1, 320, 32), (1, 1, 320, 32), (3, 3, 32, 32)),
-        *((1, 1, 320, 32), (3, 3, 32, 48), (3, 3, 48, 64)),
+        (1, 1, 320, 32),
+        (1, 1, 320, 32),
+        (3, 3, 32, 32),
+        (1, 1, 320, 32),
+        (3, 3, 32, 48),
+        (3, 3, 48, 64),
     ) + 320 * (128 + 1)
     block17 = convs(
-        *((1, 1, 1088, 192), (1, 1, 1088, 128), (1, 7, 128, 160), (7, 1, 160, 192))
+        (1, 1, 1088, 192), (1, 1, 1088, 128), (1, 7, 128, 160), (7, 1, 160, 192)
     ) + 1088 * (384 + 1)
     block8 = convs(
-        *((1, 1, 2080, 192), (1, 1, 2080, 192), (1, 3, 192, 224), (3, 1, 224, 256))
+        (1, 1, 2080, 192), (1, 1, 2080, 192), (1, 3, 192, 224), (3, 1, 224, 256)
     ) + 2080 * (448 + 1)
     model = models.inception_resnet_v2(input_shape=(75, 75, 3), units=(1, 1, 1))
     removed = 9 * block35 + 19 * block17 + 9 * block8
@@ -414,13 +419,13 @@ def test_the_docstrings_way_of_training_weighs_the_heads_by_0_3():
             models.inception_resnet_v2,
             {"units": (1, 2)},
             ValueError,
-            r"three positive numbers; given \(1, 2\)",
+            r"units of three stages; given \(1, 2\)",
         ),
         (
             models.inception_resnet_v2,
             {"units": (1, 0, 2)},
             ValueError,
-            "three positive numbers",
+            "takes units=1 or more; given 0",
         ),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from scipy import signal
 
 from cnnlib import models
-from cnnlib.models.lenet import C3_TABLE, codes
+from cnnlib.models.lenet import C3_TABLE, codes, squash
 
 
 # Written out once more, so that the catalogue cannot drift along with a builder.
@@ -19,6 +19,8 @@ from cnnlib.models.lenet import C3_TABLE, codes
         (models.mnist_cnn, {"filters": (32, 64)}, 1_199_882),
         (models.mnist_cnn, {"input_shape": (32, 32, 3), "classes": 100}, 825_988),
         (models.mnist_cnn, {"dense": 64}, 305_194),
+        (models.mnist_cnn, {"filters": np.array([32, 64])}, 1_199_882),
+        (models.mlp, {"units": np.array([128]), "input_shape": (8, 8, 1)}, 9_610),
     ],
 )
 def test_parameters_are_counted_exactly(build, options, count):
@@ -141,8 +143,6 @@ def test_lenet_codes_are_bitmaps_that_differ_and_random_ones_are_fixed():
 
 
 def test_lenet_squashes_plus_one_to_plus_one():
-    from cnnlib.models.lenet import squash
-
     np.testing.assert_allclose(
         np.asarray(squash(np.float32([-1, 0, 1]))), [-1, 0, 1], atol=1e-4
     )
@@ -166,6 +166,10 @@ def test_build_names_the_nearest_network():
         (models.mlp, {"input_shape": (None, 28, 1)}, "given"),
         (models.lenet5, {"input_shape": (28, 28, 1)}, "at least 32"),
         (models.lenet5, {"input_shape": (64, 64, 1)}, "32×32"),
+        (models.mlp, {"units": (5, 0)}, "mlp takes units=1 or more; given 0"),
+        (models.mnist_cnn, {"filters": (3,)}, r"two layers; given \(3,\)"),
+        (models.mnist_cnn, {"filters": (3, 0.5)}, "filters=1 or more; given 0.5"),
+        (models.mnist_cnn, {"dense": 0}, "mnist_cnn takes dense=1 or more; given 0"),
     ],
 )
 def test_impossible_shapes_and_classes_are_refused(build, options, message):

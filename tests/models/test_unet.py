@@ -179,14 +179,34 @@ def test_any_size_may_be_left_open():
         ({"input_shape": (19, 18, 1), "depth": 1}, "valid.*19.*18 and 20"),
         ({"input_shape": (16, 40, 1), "padding": "same"}, "same.*40.*32 and 48"),
         ({"input_shape": (15, 16, 1), "padding": "same"}, "at least 16"),
-        ({"depth": 0}, "depth and width of 1 or more; given 0, 64"),
-        ({"width": 0}, "given 4, 0"),
+        ({"depth": 0}, "unet takes depth=1 or more; given 0"),
+        ({"width": 0}, "unet takes width=1 or more; given 0"),
         ({"padding": "full"}, "'valid' or 'same'; given 'full'"),
     ],
 )
 def test_impossible_networks_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         models.unet(**options)
+
+
+def test_sizes_may_be_numpys():
+    depth, width = np.array([1, 2])
+    model = models.unet(depth=depth, width=width, input_shape=(np.int64(20), 24, 1))
+    assert model.output_shape == (None, 4, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "message"),
+    [
+        (0, {}, "size=1 or more; given 0"),
+        (572.0, {}, "size=1 or more; given 572.0"),
+        (572, {"depth": 0}, "depth=1 or more; given 0"),
+        (572, {"padding": "full"}, "padding='valid' or 'same'; given 'full'"),
+    ],
+)
+def test_an_output_size_is_asked_for_as_a_network_is(size, options, message):
+    with pytest.raises(ValueError, match=f"unet_output_size takes {message}"):
+        models.unet_output_size(size, **options)
 
 
 def test_a_size_below_all_is_told_the_smallest():

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from cnnlib import models
-from cnnlib.models.vgg import vgg_stages
+from cnnlib.models.vgg import vgg, vgg_stages
 
 TOTAL = {"vgg16": 138_357_544, "vgg19": 143_667_240}
 
@@ -83,3 +83,9 @@ def test_too_small_an_input_is_refused(build):
         build(input_shape=(31, 32, 3))
     with pytest.raises(ValueError, match="classes=1 or more; given 0"):
         build(classes=0)
+
+
+def test_a_depth_has_to_be_of_table_1():
+    with pytest.raises(ValueError, match="vgg takes depth=16 or 19; given 11"):
+        vgg(depth=11)
+    assert vgg(depth=np.int64(16), input_shape=(32, 32, 3)).name == "vgg16"
