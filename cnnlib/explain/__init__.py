@@ -6,10 +6,10 @@ layers. A layer within a nested model is called by its path, "backbone/conv5", o
 end of it that no other layer has: "conv5".
 """
 
-from cnnlib.explain.activations import activations
 from cnnlib.explain.attribution import grad_cam
+from cnnlib.explain.boxes import Box, outline
+from cnnlib.explain.forward import activations
 from cnnlib.explain.measured import measured_receptive_field
-from cnnlib.explain.outline import Box, outline
 from cnnlib.explain.receptive import ReceptiveField, receptive_field
 
 __all__ = [

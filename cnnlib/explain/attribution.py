@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from cnnlib import gradients, graph
-from cnnlib.explain.activations import batch, forward, only, outputs, places
+from cnnlib.explain.forward import batch, forward, only, outputs, places
 
 
 def grad_cam(

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from cnnlib import gradients, graph
-from cnnlib.explain.activations import forward, places
+from cnnlib.explain.forward import forward, places
 from cnnlib.explain.receptive import View, view
 
 

@@ -8,7 +8,7 @@ import keras
 from keras import layers as kl
 
 from cnnlib import graph
-from cnnlib.explain.activations import only
+from cnnlib.explain.forward import only
 from cnnlib.layers import Subsampling2D, TableConv2D
 
 

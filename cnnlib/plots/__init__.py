@@ -1,0 +1,38 @@
+"""Every picture of the course, and nothing else.
+
+Each function returns a ``Figure``: a notebook shows it as the last expression of a
+cell, ``savefig`` writes it. Colours are those of Okabe and Ito, which colour-blind
+readers tell apart; sizes are fixed, so that the same numbers give the same pixels.
+"""
+
+from cnnlib.plots.augmentation import augmented
+from cnnlib.plots.curves import bands, bars, lines, series
+from cnnlib.plots.diagrams import diagram
+from cnnlib.plots.matrices import confusion, filters, grids
+from cnnlib.plots.overlays import masked, mistakes, overlay
+from cnnlib.plots.pictures import images
+from cnnlib.plots.plane import image_map, points
+from cnnlib.plots.sliding import windows
+from cnnlib.plots.style import COLORS, TINTS, Figure
+
+__all__ = [
+    "COLORS",
+    "TINTS",
+    "Figure",
+    "augmented",
+    "bands",
+    "bars",
+    "confusion",
+    "diagram",
+    "filters",
+    "grids",
+    "image_map",
+    "images",
+    "lines",
+    "masked",
+    "mistakes",
+    "overlay",
+    "points",
+    "series",
+    "windows",
+]
