@@ -24,11 +24,8 @@ def augmented(
         layer: of ``augment``, or one of Keras's that take images; it is left where it
             was, and its seed gives the same picture each time.
         image: (height, width, 1 or 3), uint8, or float from 0 to 1.
-        alt: what the picture shows.
         count: how many examples beside the image.
         mask: (height, width) labels, moved along and drawn over the images.
-        columns: images in a row.
-        height: of the figure, in inches.
 
     Raises:
         ValueError: the image or the mask has another shape, or ``count`` is below 1.

@@ -25,10 +25,6 @@ def lines(
     Args:
         x: the common coordinates.
         series: label: values, one per coordinate.
-        xlabel: with its unit.
-        ylabel: with its unit.
-        alt: what the picture shows.
-        height: of the figure, in inches.
         ylim: limits of the vertical axis.
 
     Raises:
@@ -69,10 +65,6 @@ def bands(
         x: the common coordinates.
         series: label: (seeds, len(x)) values; the band goes from the smallest to the
             largest.
-        xlabel: with its unit.
-        ylabel: with its unit.
-        alt: what the picture shows.
-        height: of the figure, in inches.
         ylim: limits of the vertical axis.
         log: whether the vertical axis is logarithmic.
 
@@ -116,9 +108,6 @@ def bars(
 
     Args:
         values: label: length, drawn from the top.
-        xlabel: with its unit.
-        alt: what the picture shows.
-        height: of the figure, in inches.
         digits: after the decimal point.
         highlight: labels of the bars that are orange, not blue.
 
@@ -153,12 +142,8 @@ def series(
 
     Args:
         x: (n, length) values.
-        titles: one per series.
-        alt: what the picture shows.
         maps: (n, length) values at least 0, each taken up to its own largest one: where
             a map is high, the curve is thick and orange, else thin and grey.
-        columns: panels in a row.
-        height: of the figure, in inches.
 
     Raises:
         ValueError: ``x`` is not such an array, titles or maps are not as many, or a map

@@ -1,11 +1,12 @@
-"""Models as boxes and arrows."""
+"""Models as boxes and arrows, and a window that slides over an input."""
 
 import keras
 import numpy as np
 from matplotlib import patches, rc_context
-from matplotlib.colors import to_rgb
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.path import Path
 
+from cnnlib import checks
 from cnnlib.explain import Box, outline
 from cnnlib.plots.style import COLORS, STYLE, WIDTH, Figure
 
@@ -21,9 +22,7 @@ def diagram(
 
     Args:
         model: Sequential or functional, of at most 60 layers.
-        alt: what the picture shows.
         columns: steps of the computation in a row.
-        height: of the figure, in inches.
 
     Raises:
         ValueError: the model is not built, of another kind, or too large to draw.
@@ -71,6 +70,7 @@ def diagram(
 
 
 def _box(axes, box: Box, corner, wide: float, tall: float) -> None:
+    """A box with its texts; the name is broken at an underscore where it is long."""
     nested = box.kind in ("Functional", "Sequential")
     kinds = {"Conv": 0, "Pool": 1, "Dense": 2}
     found = [COLORS[i] for word, i in kinds.items() if word in box.kind]
@@ -95,28 +95,19 @@ def _box(axes, box: Box, corner, wide: float, tall: float) -> None:
     if box.parameters:
         number = f"{box.parameters:,}"
         texts.append(f"{number}{' ' if len(number) < 4 else chr(10)}parameters")
-    sizes = []
-    for i, text in enumerate(texts):
-        longest = max(map(len, text.split("\n")))
-        whole = 15 if i == 0 and "\n" not in text else 13
-        sizes.append(min(whole, 72 * (wide - 0.1) / (0.62 * longest)))
-    heights = [
-        (text.count("\n") + 1) * size * 1.2 / 72
-        for text, size in zip(texts, sizes, strict=True)
-    ]
-    top = corner[1] + (tall - sum(heights)) / 2
-    for i, (text, size, own) in enumerate(zip(texts, sizes, heights, strict=True)):
-        axes.text(
-            corner[0] + wide / 2,
-            top + own / 2,
-            text,
-            ha="center",
-            va="center",
-            fontsize=size,
-            linespacing=1,
-            weight="bold" if i == 0 else "normal",
-        )
-        top += own
+    lines = []
+    for text in texts:
+        rows = text.split("\n")
+        whole = 15 if text == name and len(rows) == 1 else 13
+        size = min(whole, 72 * (wide - 0.1) / (0.62 * max(map(len, rows))))
+        lines.append((text, size, len(rows) * size * 1.2 / 72))
+    top = corner[1] + (tall - sum(height for *_, height in lines)) / 2
+    look = {"ha": "center", "va": "center", "linespacing": 1, "weight": "bold"}
+    for text, size, height in lines:
+        place = (corner[0] + wide / 2, top + height / 2)
+        axes.text(*place, text, fontsize=size, **look)
+        look["weight"] = "normal"  # but for the name
+        top += height
 
 
 def _arrow(axes, start, end, lane: float | None) -> None:
@@ -130,3 +121,69 @@ def _arrow(axes, start, end, lane: float | None) -> None:
     axes.add_patch(
         patches.FancyArrowPatch(path=Path(points), shrinkA=0, shrinkB=0, **arrow)
     )
+
+
+@rc_context(STYLE)
+def windows(
+    side: int,
+    size: int,
+    *,
+    alt: str,
+    stride: int = 1,
+    padding: tuple[int, int] = (0, 0),
+    dilation: int = 1,
+    frames: int = 4,
+    height: float = 3.9,
+) -> Figure:
+    """A window moving over a square input, frame by frame, and the output it fills.
+
+    Above, the input in white, padding in grey, what the window reads in orange; below,
+    the output: done in blue, being written in orange, still to come in white.
+
+    Args:
+        side: of the input, in pixels.
+        size: of the filter, in weights.
+        stride: steps of the window, in pixels.
+        padding: rows and columns added before and after the input.
+        dilation: distance of the pixels that neighbouring weights read.
+        frames: how many; the first, the last and places evenly between them.
+
+    Raises:
+        ValueError: a number out of its range, or the window is larger than the input.
+    """
+    sizes = {"side": side, "size": size, "stride": stride}
+    for name, value in (sizes | {"dilation": dilation, "frames": frames}).items():
+        checks.integer("windows", name, value)
+    for amount in padding:
+        checks.integer("windows", "padding", amount, least=0)
+    whole, reach = side + sum(padding), dilation * (size - 1) + 1
+    if reach > whole:
+        raise ValueError(f"a window of {reach} does not fit into {whole} pixels")
+    outputs = (whole - reach) // stride + 1
+    places = np.linspace(0, outputs**2 - 1, min(frames, outputs**2)).round()
+    colors = ListedColormap(["white", "#CCCCCC", COLORS[5], COLORS[4], "#A86F00"])
+    inside = slice(padding[0], padding[0] + side)
+    figure = Figure(height, alt)
+    grid = figure.subplots(
+        2, frames, squeeze=False, height_ratios=[whole, max(outputs, whole / 3)]
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, (above, below) in zip(places.astype(int), grid.T, strict=False):
+        row, column = (stride * i for i in divmod(place, outputs))
+        cells = np.ones((whole, whole), int)
+        cells[inside, inside] = 0
+        read = cells[row : row + reach : dilation, column : column + reach : dilation]
+        read += 3
+        done = np.where(np.arange(outputs**2) < place, 2, 0)
+        done[place] = 3
+        square = done.reshape(outputs, outputs)
+        for axes, codes in ((above, cells), (below, square)):
+            axes.pcolormesh(
+                codes, cmap=colors, vmin=0, vmax=4, edgecolors="#555555", lw=1
+            )
+            middle = len(codes) / 2
+            axes.set(aspect="equal", ylim=(len(codes), 0))
+            axes.set_xlim(middle - whole / 2, middle + whole / 2)
+        above.set_title(f"place {place + 1} of {outputs**2}")
+    return figure

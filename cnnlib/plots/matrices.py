@@ -17,8 +17,6 @@ def filters(kernel: np.ndarray, *, alt: str, columns: int = 8) -> Figure:
 
     Args:
         kernel: (height, width, 1, n), as ``layer.kernel``.
-        alt: what the picture shows.
-        columns: filters in a row.
 
     Raises:
         ValueError: the kernel has another rank, or more than one input channel.
@@ -44,8 +42,6 @@ def grids(
 
     Args:
         arrays: title: matrix.
-        alt: what the picture shows.
-        height: of the figure, in inches.
         digits: after the decimal point.
     """
     figure = Figure(height, alt)
@@ -78,8 +74,6 @@ def confusion(
     Args:
         matrix: (classes, classes) counts, rows the true class, columns the answer.
         class_names: one per class.
-        alt: what the picture shows.
-        height: of the figure, in inches.
 
     Raises:
         ValueError: the matrix is not square, holds anything but counts, or has not as

@@ -22,12 +22,8 @@ def overlay(
     """Heat maps over images: grey, turning orange and yellow where a map is high.
 
     Args:
-        x: images (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        x: images.
         maps: (n, height, width) at least 0, each drawn up to its own largest value.
-        titles: one per image.
-        alt: what the picture shows.
-        columns: images in a row.
-        height: of the figure, in inches.
 
     Raises:
         ValueError: the maps are not as many or not as large as the images, a map has
@@ -64,14 +60,10 @@ def masked(
     colour from picture to picture, cells beside each other mostly differ.
 
     Args:
-        x: images (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        x: images.
         masks: whole numbers from 0, (n, height, width).
-        titles: one per image.
-        alt: what the picture shows.
         clear: the label that is not tinted; None to tint all.
         ignored: a label that is drawn in grey, or None.
-        columns: images in a row.
-        height: of the figure, in inches.
         strength: of the tint, from 0 to 1.
 
     Raises:
@@ -79,11 +71,7 @@ def masked(
             whole numbers from 0, or an image has values outside of its range.
     """
     x, masks = unit(x), np.asarray(masks)
-    if x.ndim != 4 or masks.shape != x.shape[:3] or masks.dtype.kind not in "iu":
-        raise ValueError(
-            "masked takes whole numbers (n, height, width) for images (n, height, "
-            f"width, channels); given {masks.dtype} of {masks.shape} for {x.shape}"
-        )
+    _check_labels("masked", masks, x)
     if (masks[masks != ignored] < 0).any():
         raise ValueError(f"masked takes labels from 0; given {masks.min()}")
     tinted = masks != clear
@@ -118,14 +106,11 @@ def mistakes(
     negatives), blue those that were made up (false positives).
 
     Args:
-        x: images (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        x: images.
         masks: the truth, whole numbers (n, height, width).
         found: what was predicted, likewise.
-        titles: one per image.
         label: the one to look at.
         name: of the label, for the legend.
-        alt: what the picture shows.
-        columns: images in a row.
         height: of the figure, in inches, legend included.
 
     Raises:
@@ -133,17 +118,14 @@ def mistakes(
             or are no whole numbers; or an image has values outside of its range.
     """
     x, masks, found = unit(x), np.asarray(masks), np.asarray(found)
-    for given in (masks, found):
-        if x.ndim != 4 or given.shape != x.shape[:3] or given.dtype.kind not in "iu":
-            raise ValueError(
-                "mistakes takes whole numbers (n, height, width) for images (n, "
-                f"height, width, channels); given {given.dtype} of {given.shape} for "
-                f"{x.shape}"
-            )
-    true, given = masks == label, found == label
-    kinds = {"found": (true & given, COLORS[2], 0.4)}
-    kinds["missed"] = (true & ~given, COLORS[1], 0.9)
-    kinds["made up"] = (given & ~true, COLORS[0], 0.9)
+    _check_labels("mistakes", masks, x)
+    _check_labels("mistakes", found, x)
+    true, said = masks == label, found == label
+    kinds = {
+        "found": (true & said, COLORS[2], 0.4),
+        "missed": (true & ~said, COLORS[1], 0.9),
+        "made up": (said & ~true, COLORS[0], 0.9),
+    }
     mixed = x * np.ones(3)
     for chosen, color, strength in kinds.values():
         tint = np.array(to_rgb(color))
@@ -156,3 +138,12 @@ def mistakes(
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
+
+
+def _check_labels(who: str, masks: np.ndarray, x: np.ndarray) -> None:
+    """Refuse masks that are not a whole number for every pixel of the images."""
+    if x.ndim != 4 or masks.shape != x.shape[:3] or masks.dtype.kind not in "iu":
+        raise ValueError(
+            f"{who} takes whole numbers (n, height, width) for images (n, height, "
+            f"width, channels); given {masks.dtype} of {masks.shape} for {x.shape}"
+        )

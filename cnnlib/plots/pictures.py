@@ -22,9 +22,6 @@ def images(
 
     Args:
         x: (n, height, width, 1 or 3): uint8, or float from 0 to 1 for colour.
-        titles: one per image.
-        alt: what the picture shows, for those who can't see it.
-        columns: images in a row.
         height: of the figure, in inches; by default what square images need.
         limits: values drawn black and white (one channel); by default each image's own.
 

@@ -30,10 +30,6 @@ def points(
 
     Args:
         families: label: {name: (x, y)}.
-        xlabel: with its unit.
-        ylabel: with its unit.
-        alt: what the picture shows.
-        height: of the figure, in inches.
         log: whether the horizontal axis is logarithmic.
 
     Raises:
@@ -123,10 +119,8 @@ def image_map(
 
     Args:
         points: title: (n, 2) places, such as those of t-SNE.
-        images: (n, height, width, 1 or 3): uint8, or float from 0 to 1.
+        images: one per place.
         labels: one per image; equal ones share a colour.
-        alt: what the picture shows.
-        height: of the figure, in inches.
         side: of a thumbnail, as a part of the panel's height.
 
     Raises:

@@ -64,11 +64,7 @@ def panels(figure: Figure, count: int, columns: int, **options) -> np.ndarray:
 
 
 def check_titles(titles, x, kind: str) -> None:
-    """Refuse titles, if there are any, that are not one for each of ``x``.
-
-    Raises:
-        ValueError: they are more or fewer; ``kind`` says of what.
-    """
+    """Refuse titles, if there are any, that are not one for each of ``x``."""
     if titles is not None and len(titles) != len(x):
         raise ValueError(f"{len(x)} {kind}, but {len(titles)} titles")
 
