@@ -6,8 +6,8 @@ readers tell apart; sizes are fixed, so that the same numbers give the same pixe
 
 What all pictures share is described here: ``alt`` says what there is to see, for those
 who can't; ``height`` is the figure's, in inches, its width always 10; ``titles`` are
-one per panel, ``columns`` the panels in a row; labels of axes name their unit. Unless more
-is said, images are arrays (n, height, width, 1 or 3), uint8 or float from 0 to 1.
+one per panel, ``columns`` the panels in a row; labels of axes name their unit. Unless
+more is said, images are arrays (n, height, width, 1 or 3), uint8 or float from 0 to 1.
 """
 
 from cnnlib.plots.augmentation import augmented
