@@ -73,8 +73,8 @@ def _box(axes, box: Box, corner, wide: float, tall: float) -> None:
     """A box with its texts; the name is broken at an underscore where it is long."""
     nested = box.kind in ("Functional", "Sequential")
     kinds = {"Conv": 0, "Pool": 1, "Dense": 2}
-    found = [COLORS[i] for word, i in kinds.items() if word in box.kind]
-    color = to_rgb(found[0] if found else "0.45")
+    own = [COLORS[i] for word, i in kinds.items() if word in box.kind]
+    color = to_rgb(own[0] if own else "0.45")
     fill = tuple(1 - 0.2 * (1 - c) for c in color)
     style = patches.BoxStyle("round", pad=0, rounding_size=0.08)
     for inset in (0, 0.06) if nested else (0,):
@@ -96,17 +96,17 @@ def _box(axes, box: Box, corner, wide: float, tall: float) -> None:
         number = f"{box.parameters:,}"
         texts.append(f"{number}{' ' if len(number) < 4 else chr(10)}parameters")
     lines = []
-    for text in texts:
+    for i, text in enumerate(texts):
         rows = text.split("\n")
-        whole = 15 if text == name and len(rows) == 1 else 13
+        whole = 15 if i == 0 and len(rows) == 1 else 13
         size = min(whole, 72 * (wide - 0.1) / (0.62 * max(map(len, rows))))
-        lines.append((text, size, len(rows) * size * 1.2 / 72))
+        look = {"fontsize": size, "weight": "bold" if i == 0 else "normal"}
+        lines.append((text, look, len(rows) * size * 1.2 / 72))
+    middle = corner[0] + wide / 2
     top = corner[1] + (tall - sum(height for *_, height in lines)) / 2
-    look = {"ha": "center", "va": "center", "linespacing": 1, "weight": "bold"}
-    for text, size, height in lines:
-        place = (corner[0] + wide / 2, top + height / 2)
-        axes.text(*place, text, fontsize=size, **look)
-        look["weight"] = "normal"  # but for the name
+    for text, look, height in lines:
+        place = {"x": middle, "y": top + height / 2, "ha": "center", "va": "center"}
+        axes.text(s=text, linespacing=1, **place, **look)
         top += height
 
 
