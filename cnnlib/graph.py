@@ -4,16 +4,16 @@ The one room that touches what Keras keeps private. Models are Sequential or fun
 and may have other such models as layers. A layer within a nested model is called by its
 path, "backbone/conv5", or by any end of it that no other layer has: "conv5".
 
-What is said of layers holds for operations too, such as those that ``x + y`` makes.
+What is said of layers holds for operations too, such as those that ``x + y`` makes. A
+model that ``of`` refuses is refused by all functions.
 """
 
+import difflib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
 from keras import layers as kl
-
-from cnnlib import checks
 
 
 class Step(NamedTuple):
@@ -63,9 +63,6 @@ def steps(model: keras.Model) -> Iterator[Step]:
     """The calls of a model's layers, in the order of computation, inputs left out.
 
     A nested model is one step; a layer that is called twice has two.
-
-    Raises:
-        ValueError: as ``of``.
     """
     graph = of(model)
     source = {id(tensor): tensor.name for tensor in graph.inputs}
@@ -81,11 +78,7 @@ def steps(model: keras.Model) -> Iterator[Step]:
 
 
 def layers(model: keras.Model) -> dict[str, keras.Operation]:
-    """All layers by path, nested ones before the model that holds them; no inputs.
-
-    Raises:
-        ValueError: as ``of``.
-    """
+    """All layers by path, nested ones before the model that holds them; no inputs."""
     paths = {}
     for layer in of(model).operations:
         if is_graph(layer):
@@ -100,17 +93,25 @@ def find(model: keras.Model, name: str) -> str:
     """The path of the layer that is meant by a path or by its end.
 
     Raises:
-        ValueError: no layer is called so, or several are; or as ``of``.
+        ValueError: no layer is called so, or several are.
     """
     paths = list(layers(model))
     if name in paths:
         return name
     meant = [path for path in paths if path.endswith(f"/{name}")]
-    if len(meant) > 1:
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
         raise ValueError(f"{name!r} could be any of {', '.join(meant)}")
-    if not meant:
-        checks.named(f"layer of {model.name!r}", name, paths)
-    return meant[0]
+
+    def likeness(path):
+        ends = (path, path.rpartition("/")[2])
+        return max(difflib.SequenceMatcher(None, str(name), e).ratio() for e in ends)
+
+    raise ValueError(
+        f"{model.name!r} has no layer {name!r}; the nearest is "
+        f"{max(paths, key=likeness)!r}. Known: {', '.join(paths)}"
+    )
 
 
 def depth_first(model: keras.Model) -> list[keras.Operation]:
@@ -119,9 +120,6 @@ def depth_first(model: keras.Model) -> list[keras.Operation]:
     The inputs of a sum or a concatenation come in the order in which they are joined,
     each with all that leads to it. Layers that only pass on, such as a padding, do not
     change the order of the others, unlike that of ``model.layers``.
-
-    Raises:
-        ValueError: as ``of``.
     """
     graph = of(model)
     ordered, seen = [], set()
@@ -161,9 +159,6 @@ def run(
 
     Returns:
         The value of the one output, or the structure of several.
-
-    Raises:
-        ValueError: as ``of``.
     """
 
     def at(layer):
@@ -193,7 +188,7 @@ def input_shape(who: str, model: keras.Model) -> tuple[int | None, ...]:
     """The shape of a model's one input, without the batch axis; None for any length.
 
     Raises:
-        ValueError: ``who`` was given a model of several inputs; or as ``of``.
+        ValueError: ``who`` was given a model of several inputs.
     """
     inputs = of(model).inputs
     if len(inputs) != 1:
@@ -207,8 +202,7 @@ def image_shape(who: str, model: keras.Model) -> tuple[int | None, ...]:
     """(height, width, channels) of a model's one input; None for any length.
 
     Raises:
-        ValueError: ``who`` was given a model of anything but images; or as
-            ``input_shape``.
+        ValueError: ``who`` was given a model of anything but one batch of images.
     """
     shape = input_shape(who, model)
     if len(shape) != 3:
@@ -224,56 +218,26 @@ def listed(shape: tuple[int | None, ...]) -> str:
     return ", ".join("any" if side is None else str(side) for side in shape)
 
 
-# What layers do to the places of (n, rows, columns, maps), at inference. A layer that
-# is in none of these tables is unknown: it may mix all places, as GroupNormalization.
-
-SLIDING = (
-    kl.Conv2D,
-    kl.DepthwiseConv2D,
-    kl.SeparableConv2D,
-    kl.MaxPooling2D,
-    kl.AveragePooling2D,
+# What layers and operations of Keras do to the places of (n, rows, columns, maps), at
+# inference, by the names of their classes. One that is in none of these tables is
+# unknown: it may mix all places, as GroupNormalization does.
+CONVOLUTIONS = {"Conv2D", "DepthwiseConv2D", "SeparableConv2D"}
+POOLINGS = {"MaxPooling2D", "AveragePooling2D"}
+POINTWISE = set(
+    """
+    Abs Absolute Activation ActivityRegularization Add AlphaDropout Average
+    BatchNormalization Cast Clip Dense Divide Dropout ELU Elu Exp GaussianDropout
+    GaussianNoise Gelu Identity LeakyReLU LeakyRelu Log Maximum Minimum Multiply
+    Negative PReLU RandomBrightness RandomContrast RandomFlip RandomRotation
+    RandomTranslation RandomZoom ReLU Relu Relu6 Rescaling Selu Sigmoid Silu Softplus
+    SpatialDropout2D Sqrt Square Subtract Tanh TrueDivide
+    """.split()
 )
-POINTWISE = (
-    kl.Activation,
-    kl.ActivityRegularization,
-    kl.Add,
-    kl.AlphaDropout,
-    kl.Average,
-    kl.BatchNormalization,
-    kl.Dense,
-    kl.Dropout,
-    kl.ELU,
-    kl.GaussianDropout,
-    kl.GaussianNoise,
-    kl.Identity,
-    kl.LeakyReLU,
-    kl.Maximum,
-    kl.Minimum,
-    kl.Multiply,
-    kl.PReLU,
-    kl.RandomBrightness,
-    kl.RandomContrast,
-    kl.RandomFlip,
-    kl.RandomRotation,
-    kl.RandomTranslation,
-    kl.RandomZoom,
-    kl.ReLU,
-    kl.Rescaling,
-    kl.SpatialDropout2D,
-    kl.Subtract,
+# These do, where their axis is that of the maps.
+POINTWISE_ON_LAST = set(
+    "Concatenate LayerNormalization RMSNormalization Softmax Split "
+    "UnitNormalization".split()
 )
-# The classes of keras.ops are not public; their names are those of the functions.
-POINTWISE_OPERATIONS = set(
-    "Abs Absolute Add Cast Clip Divide Elu Exp Gelu LeakyRelu Log Maximum Minimum "
-    "Multiply Negative Relu Relu6 Selu Sigmoid Silu Softplus Sqrt Square Subtract Tanh "
-    "TrueDivide".split()
-)
-POINTWISE_IF_LAST = {  # where their axis is that of the maps
-    *("Concatenate", "LayerNormalization", "RMSNormalization", "Softmax", "Split"),
-    "UnitNormalization",
-}
-LAST = (-1, 3, [-1], [3])
 
 
 class Window(NamedTuple):
@@ -292,23 +256,19 @@ def window(layer: keras.Operation) -> Window | None:
     """The window that a layer slides over its input: one place, if it acts pointwise.
 
     Returns:
-        None for a layer that is unknown, has its channels first, or does something
-        else to places: pads, crops, enlarges, reorders or mixes all of them.
+        None for a layer that is unknown or not Keras's own, has its channels first,
+        or does something else to places: pads, crops, enlarges, reorders, mixes them.
     """
-    if getattr(layer, "data_format", None) == "channels_first":
-        return None
-    if isinstance(layer, SLIDING):
-        pooling = not hasattr(layer, "kernel_size")
-        return Window(
-            layer.pool_size if pooling else layer.kernel_size,
-            layer.strides,
-            (1, 1) if pooling else layer.dilation_rate,
-            layer.padding,
-        )
     kind = type(layer).__name__
-    pointwise = (
-        isinstance(layer, POINTWISE)
-        or (kind in POINTWISE_OPERATIONS and not isinstance(layer, kl.Layer))
-        or (kind in POINTWISE_IF_LAST and getattr(layer, "axis", None) in LAST)
-    )
-    return Window() if pointwise else None
+    ours = not type(layer).__module__.startswith("keras.")
+    if ours or getattr(layer, "data_format", None) == "channels_first":
+        return None
+    if kind in CONVOLUTIONS:
+        size, dilation = layer.kernel_size, layer.dilation_rate
+        return Window(size, layer.strides, dilation, layer.padding)
+    if kind in POOLINGS:
+        return Window(layer.pool_size, layer.strides, padding=layer.padding)
+    last = getattr(layer, "axis", None) in (-1, 3, [-1], [3])
+    if kind in POINTWISE or (last and kind in POINTWISE_ON_LAST):
+        return Window()
+    return None

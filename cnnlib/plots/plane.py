@@ -1,0 +1,189 @@
+"""Places on the plane: points with their names, images in place of points."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.colors import to_rgb
+
+from cnnlib.plots.style import COLORS, LINES, STYLE, TINTS, WIDTH, Figure, unit
+
+MARKERS = "osD^vP*"
+# Where a label may stand, in its own widths and heights from its point.
+PLACES = ((0.1, 0), (-1.1, 0), (-0.5, 1), (-0.5, -1), (0.1, 0.8), (0.1, -0.8))
+
+
+@rc_context(STYLE)
+def points(
+    families: Mapping[str, Mapping[str, tuple[float, float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    height: float = 5.4,
+    log: bool = False,
+) -> Figure:
+    """Named points on the plane, those of a family joined in their order.
+
+    Each name stands beside its point, where it covers the fewest other things.
+
+    Args:
+        families: label: {name: (x, y)}.
+        log: whether the horizontal axis is logarithmic.
+
+    Raises:
+        ValueError: a family is empty, or there are more than seven.
+    """
+    if not 0 < len(families) <= len(MARKERS) or not all(families.values()):
+        raise ValueError(
+            f"points takes 1 to {len(MARKERS)} families with a point or more each; "
+            f"given { ({label: len(family) for label, family in families.items()}) }"
+        )
+    figure = Figure(height, alt)
+    axes = figure.subplots()
+    for i, (label, family) in enumerate(families.items()):
+        x, y = zip(*family.values(), strict=True)
+        look = {"marker": MARKERS[i], "ms": 11, "ls": LINES[i % 4], "lw": 1.5}
+        axes.plot(x, y, color=COLORS[i], label=label, **look)
+    axes.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
+    if log:
+        axes.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
+        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.xaxis.set_minor_formatter("")
+    axes.margins(0.12)
+    if len(families) > 1:
+        axes.legend()
+    figure.draw_without_rendering()  # settles where the points come to lie
+    _label(figure, axes, families)
+    return figure
+
+
+def _label(figure: Figure, axes, families) -> None:
+    """Write every name beside its point, the first place that is free, else the best.
+
+    Works in pixels on rectangles (left, bottom, right, top).
+    """
+    dot = 9 * figure.dpi / 72
+    places = [
+        axes.transData.transform(xy) for f in families.values() for xy in f.values()
+    ]
+    taken = [(x - dot, y - dot, x + dot, y + dot) for x, y in places]
+    for line in axes.lines:  # as a string of small dots
+        path = axes.transData.transform(line.get_xydata())
+        for start, end in itertools.pairwise(path):
+            along = np.linspace(start, end, 40)
+            taken += [(x - 3, y - 3, x + 3, y + 3) for x, y in along]
+    if legend := axes.get_legend():
+        taken.append(legend.get_window_extent().extents)
+    inside = axes.get_window_extent().extents
+    names = [name for family in families.values() for name in family]
+    for (x, y), name in zip(places, names, strict=True):
+        text = axes.text(0, 0, name, transform=None, fontsize=14, va="center")
+        box = text.get_window_extent()
+        best = None
+        for right, up in PLACES:
+            left = x + right * box.width + np.sign(right + 0.5) * dot
+            middle = y + up * (box.height * 0.5 + dot)
+            half = box.height / 2
+            place = (left, middle - half, left + box.width, middle + half)
+            cost = sum(_common(place, other) for other in taken)
+            cost += box.width * box.height - _common(place, inside)
+            if best is None or cost < best[0]:
+                best = cost, place
+        taken.append(best[1])
+        text.set_position((best[1][0], (best[1][1] + best[1][3]) / 2))
+
+
+def _common(a, b) -> float:
+    """The area that two rectangles share."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0) * max(height, 0)
+
+
+@rc_context(STYLE)
+def image_map(
+    points: Mapping[str, np.ndarray],
+    images: np.ndarray,
+    labels: Sequence,
+    *,
+    alt: str,
+    height: float = 4.8,
+    side: float = 0.05,
+) -> Figure:
+    """Thumbnails placed on the plane, one panel per set of places, side by side.
+
+    One-channel images become ink in the colour of their class, bright where they are
+    bright; colour images get a frame of that colour.
+
+    Args:
+        points: title: (n, 2) places, such as those of t-SNE.
+        images: one per place.
+        labels: one per image; equal ones share a colour.
+        side: of a thumbnail, as a part of the panel's height.
+
+    Raises:
+        ValueError: the numbers of places, images and labels differ, or the images have
+            other shapes or values.
+    """
+    images = unit(images)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(
+            "image_map takes images (n, height, width, 1 or 3), n at least 1; given "
+            f"{images.shape}"
+        )
+    n = len(images)
+    for title, places in points.items():
+        if np.shape(places) != (n, 2) or len(labels) != n:
+            raise ValueError(
+                f"image_map takes a place (x, y) and a label per image; {title!r} has "
+                f"{np.shape(places)} for {n} images and {len(labels)} labels"
+            )
+    labels = np.asarray(labels).tolist()
+    kinds = sorted(set(labels))
+    tints = [TINTS[kinds.index(label) % len(TINTS)] for label in labels]
+    thumbs = [
+        _thumbnail(image, to_rgb(tint))
+        for image, tint in zip(images, tints, strict=True)
+    ]
+    figure = Figure(height, alt)
+    row = figure.subplots(1, len(points), squeeze=False)[0]
+    wide = min(WIDTH / len(points) / height, 2.5)
+    for axes, (title, places) in zip(row, points.items(), strict=True):
+        axes.imshow(_placed(thumbs, np.asarray(places, float), side, wide))
+        axes.set_title(title)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(visible=True, color="0.7")
+    return figure
+
+
+def _thumbnail(image: np.ndarray, tint: Sequence[float]) -> np.ndarray:
+    """(height, width, 4): ink on nothing, or the picture in a frame."""
+    times = max(1, round(48 / image.shape[0]))
+    image = image.repeat(times, axis=0).repeat(times, axis=1)
+    picture = np.ones((*image.shape[:2], 4))
+    if image.shape[-1] == 1:
+        picture[..., :3] = tint
+        picture[..., 3] = image[..., 0]
+        return picture
+    edge = max(2, image.shape[0] // 16)
+    picture[..., :3] = tint
+    picture[edge:-edge, edge:-edge, :3] = image[edge:-edge, edge:-edge]
+    return picture
+
+
+def _placed(thumbs, places: np.ndarray, side: float, wide: float) -> np.ndarray:
+    """Thumbnails on white, ``wide`` times as wide as high, at their places."""
+    tall, broad = thumbs[0].shape[:2]
+    height = round(tall / side)
+    width = round(height * wide)
+    low, span = places.min(axis=0), np.ptp(places, axis=0)
+    x, y = np.where(span > 0, (places - low) / np.where(span > 0, span, 1), 0.5).T
+    left = np.round(x * (width - broad)).astype(int)
+    top = np.round((1 - y) * (height - tall)).astype(int)
+    canvas = np.ones((height, width, 3))
+    for thumb, i, j in zip(thumbs, top, left, strict=True):
+        part = canvas[i : i + tall, j : j + broad]
+        part += thumb[..., 3:] * (thumb[..., :3] - part)
+    return canvas

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+from drawing import rng, show
+from matplotlib.colors import to_hex, to_rgb
+
+from cnnlib import plots
+
+
+def test_lines_are_told_apart_by_colour_and_by_dashes():
+    series = {"a": [0, 1, 2], "b": [2, 1, 0], "c": [1, 1, 1]}
+    figure = plots.lines(
+        [1, 2, 3], series, xlabel="epoch", ylabel="loss", alt="Three.", ylim=(-1, 3)
+    )
+    axes = figure.axes[0]
+    assert [line.get_label() for line in axes.lines] == list(series)
+    for line, values in zip(axes.lines, series.values(), strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), values)
+        np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
+    assert len({line.get_color() for line in axes.lines}) == 3
+    assert len({line.get_linestyle() for line in axes.lines}) == 3
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    assert axes.get_ylim() == (-1, 3)
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == list(series)
+    show(figure)
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+def test_one_line_needs_no_legend():
+    figure = plots.lines([1, 2], {"a": [0, 1]}, xlabel="x", ylabel="y", alt="One.")
+    assert figure.axes[0].get_legend() is None
+
+
+def test_lines_refuses_a_series_of_another_length():
+    with pytest.raises(ValueError, match=r"'a' has 3 values for 2 places"):
+        plots.lines([1, 2], {"a": [0, 1, 2]}, xlabel="x", ylabel="y", alt="None.")
+
+
+def test_series_stand_in_panels_that_share_their_axes():
+    x = rng.normal(size=(4, 30))
+    figure = plots.series(x, list("abcd"), alt="Four.", columns=3)
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == list("abcd")
+    for axes, values in zip(panels, x, strict=True):
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), values)
+        assert axes.get_ylim() == panels[0].get_ylim()
+        assert not axes.collections
+    show(figure)
+
+
+def test_a_series_is_thick_where_its_map_is_high():
+    x, maps = rng.normal(size=(2, 5)), np.array([[0, 0, 4, 4, 0], [0] * 5])
+    hot, cold = (
+        axes.collections[0] for axes in plots.series(x, alt="Two.", maps=maps).axes
+    )
+    np.testing.assert_allclose(hot.get_linewidths(), [0, 2.5, 5, 2.5])
+    np.testing.assert_allclose(hot.get_segments()[2], [[2, x[0, 2]], [3, x[0, 3]]])
+    assert to_hex(hot.get_color()[0]) == plots.COLORS[1].lower()
+    np.testing.assert_allclose(cold.get_linewidths(), 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "words"),
+    [
+        ((3,), {}, "given \\(3,\\)"),
+        ((0, 4), {}, "given \\(0, 4\\)"),
+        ((2, 1), {}, "given \\(2, 1\\)"),
+        ((2, 4), {"titles": ["a"]}, "2 series, but 1 titles"),
+        ((2, 4), {"maps": np.ones((1, 4))}, "given \\(1, 4\\) from 1"),
+        ((2, 4), {"maps": -np.ones((2, 4))}, "given \\(2, 4\\) from -1"),
+    ],
+)
+def test_series_refuses_what_it_cannot_draw(shape, options, words):
+    with pytest.raises(ValueError, match=words):
+        plots.series(np.zeros(shape), alt="None.", **options)
+
+
+def test_bars_stand_in_order_with_their_values_written():
+    figure = plots.bars({"dense": 615_440, "conv": 10}, xlabel="weights", alt="Two.")
+    axes = figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [615_440, 10]
+    assert [text.get_text() for text in axes.texts] == ["615,440", "10"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["dense", "conv"]
+    assert axes.get_xlabel() == "weights"
+    assert axes.yaxis_inverted()  # the first on top
+    one = plots.bars({"a": 1.25}, xlabel="x", alt="One.", digits=1)
+    assert [text.get_text() for text in one.axes[0].texts] == ["1.2"]
+    show(figure)
+
+
+def outline(axes):
+    """Lower and upper edge of each band, by place."""
+    edges = []
+    for band in axes.collections:
+        points = band.get_paths()[0].vertices
+        places = np.unique(points[:, 0])
+        at = [points[points[:, 0] == place, 1] for place in places]
+        edges.append(([a.min() for a in at], [a.max() for a in at]))
+    return edges
+
+
+def test_bands_show_the_median_and_all_runs():
+    runs = {"a": rng.random((5, 4)), "b": 1 + rng.random((3, 4))}
+    figure = plots.bands([1, 2, 3, 4], runs, xlabel="epoch", ylabel="loss", alt="Two.")
+    (axes,) = figure.axes
+    assert len(axes.collections) == len(axes.lines) == 2
+    for line, edges, values in zip(
+        axes.lines, outline(axes), runs.values(), strict=True
+    ):
+        np.testing.assert_array_equal(line.get_ydata(), np.median(values, axis=0))
+        np.testing.assert_array_equal(edges, (values.min(0), values.max(0)))
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a", "b"]
+    assert axes.get_legend().get_title().get_text() == "line: median, band: all seeds"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    assert axes.get_yscale() == "linear"
+    show(figure)
+
+
+def test_a_band_has_the_colour_of_its_line():
+    runs = {"a": np.zeros((2, 3)), "b": np.ones((2, 3))}
+    figure = plots.bands([1, 2, 3], runs, xlabel="x", ylabel="y", alt="Two.")
+    axes = figure.axes[0]
+    for line, band in zip(axes.lines, axes.collections, strict=True):
+        assert to_rgb(line.get_color()) == tuple(band.get_facecolor()[0, :3])
+
+
+def test_bands_take_limits_and_a_logarithmic_axis():
+    figure = plots.bands(
+        [1, 2],
+        {"a": [[1, 10], [2, 30]]},
+        xlabel="x",
+        ylabel="y",
+        alt="One.",
+        ylim=(0.1, 100),
+        log=True,
+    )
+    assert figure.axes[0].get_yscale() == "log"
+    assert figure.axes[0].get_ylim() == (0.1, 100)
+    assert figure.axes[0].get_legend() is not None  # which says what the band is
+    show(figure)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 4), (0, 3), (2, 3, 1)])
+def test_bands_refuses_what_is_not_seeds_by_places(shape):
+    with pytest.raises(ValueError, match=r"takes \(seeds, 3\) values.*'a' has \("):
+        plots.bands([1, 2, 3], {"a": np.zeros(shape)}, xlabel="x", ylabel="y", alt="No")
+
+
+def test_highlighted_bars_are_orange():
+    values = {"a": 1, "b": 2, "c": 3}
+    figure = plots.bars(values, xlabel="x", alt="Bars.", highlight=["b"])
+    colors = [plots.COLORS.index(_hex(bar)) for bar in figure.axes[0].patches]
+    assert colors == [0, 1, 0]
+    with pytest.raises(ValueError, match=r"no bar is called \['d'\]"):
+        plots.bars(values, xlabel="x", alt="Bars.", highlight=["d"])
+
+
+@pytest.mark.parametrize(("longest", "tick"), [(1.5, "0.2"), (6000, "2,000")])
+def test_ticks_of_bars_are_told_apart(longest, tick):
+    figure = plots.bars({"a": longest, "b": 0.1}, xlabel="x", alt="Bars.")
+    show(figure)
+    ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert tick in ticks
+    assert len(set(ticks)) == len(ticks)
+
+
+def _hex(bar):
+    return to_hex(bar.get_facecolor()).upper()
