@@ -232,9 +232,7 @@ def labels(
     if ignored is not None:
         allowed += f", or {ignored} to be ignored"
     if not (low >= 0 and high < classes):
-        raise ValueError(
-            f"{who} takes {name} {allowed}; given {low:g} to {high:g}"
-        )
+        raise ValueError(f"{who} takes {name} {allowed}; given {low:g} to {high:g}")
     broken = counted[counted != np.floor(counted)]
     if broken.size:
         raise ValueError(

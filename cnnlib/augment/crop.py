@@ -22,32 +22,16 @@ class Crop(Moving):
         size: of the output in pixels, a number or (height, width); None for the
             image's own.
         padding: pixels added at every side before.
-        flip: as in ``Warp``.
         fill_mode: of the padding, as in ``Warp``.
-        fill_value: for images, where the mode is "constant".
-        fill_label: for masks, likewise.
-        seed: of the random numbers; None for other ones each time.
+        **kwargs: ``flip``, ``fill_value``, ``fill_label`` and ``seed``, as in ``Warp``.
 
     Raises:
         ValueError: a size below 1, a padding below 0, an unknown mode; and, when
             called, a size larger than the padded image, and what ``Warp`` refuses.
     """
 
-    def __init__(
-        self,
-        size=None,
-        *,
-        padding=0,
-        flip=None,
-        fill_mode="constant",
-        fill_value=0.0,
-        fill_label=0,
-        seed=None,
-        **kwargs,
-    ):
-        super().__init__(
-            flip, "nearest", fill_mode, fill_value, fill_label, seed, **kwargs
-        )
+    def __init__(self, size=None, *, padding=0, fill_mode="constant", **kwargs):
+        super().__init__(interpolation="nearest", fill_mode=fill_mode, **kwargs)
         self.size = None if size is None else checks.pair("Crop", "size", size)
         self.padding = checks.integer("Crop", "padding", padding, least=0)
 

@@ -15,10 +15,23 @@ FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
 
 
 class Moving(keras.layers.Layer):
-    """A layer that reads every pixel of its output at some place of its input."""
+    """A layer that reads every pixel of its output at some place of its input.
+
+    A subclass has ``draw(n, height, width)``, random numbers for n images, and
+    ``places(drawn, height, width)``, which makes of them the rows and the columns of
+    the input to read at, each float32 of shape (n, rows, columns) of the output.
+    """
 
     def __init__(
-        self, flip, interpolation, fill_mode, fill_value, fill_label, seed, **kwargs
+        self,
+        *,
+        flip=None,
+        interpolation="bilinear",
+        fill_mode="reflect",
+        fill_value=0.0,
+        fill_label=0,
+        seed=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         who = type(self).__name__
@@ -32,18 +45,6 @@ class Moving(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
         # XLA makes one loop of a sampling; TensorFlow's own kernels take twenty passes.
         self._samplers = {key: compiled(self._sampler(key)) for key in MOVED}
-
-    def draw(self, n, height: int, width: int):
-        """Random numbers for n images of this size; ``places`` takes them."""
-        raise NotImplementedError
-
-    def places(self, drawn, height: int, width: int):
-        """Where each pixel of the output is read, in pixels of the input.
-
-        Returns:
-            Rows and columns, each float32 of shape (n, rows, columns) of the output.
-        """
-        raise NotImplementedError
 
     def rest(self, images):
         """What is drawn outside of training; None to leave everything as it is."""

@@ -21,20 +21,20 @@ class Warp(Moving):
     "grid-constant", "nearest", "grid-wrap", "reflect" and "mirror" these are.
 
     Args:
-        flip: "horizontal" (left becomes right), "vertical", "horizontal_and_vertical",
-            each with probability 1/2, or None.
         rotation: in degrees, counterclockwise.
         zoom: a number z means factors from 1 / (1 + z) to 1 + z, uniform in their
             logarithm, so that enlarging is as likely as shrinking; a pair, factors.
         translation: down and to the right, each as a part of height and width.
         shear: in degrees: how far columns lean, the top to the left.
-        interpolation: "bilinear"; "bicubic" (Keys' kernel, a = −1/2: sharper, may leave
-            the range by an eighth or so); "nearest".
-        fill_mode: "reflect" (d c b a | a b c d), "mirror" (d c b | a b c d), "wrap",
-            "nearest", or "constant".
-        fill_value: for images, where the mode is "constant".
+        flip: "horizontal" (left becomes right), "vertical", "horizontal_and_vertical",
+            each with probability 1/2, or None, the default.
+        interpolation: "bilinear", the default; "bicubic" (Keys' kernel, a = −1/2:
+            sharper, may leave the range by an eighth or so); "nearest".
+        fill_mode: "reflect" (d c b a | a b c d), the default, "mirror"
+            (d c b | a b c d), "wrap", "nearest", or "constant".
+        fill_value: for images, where the mode is "constant"; 0 by default.
         fill_label: for masks, likewise; a number that their type can hold.
-        seed: of the random numbers; None for other ones each time.
+        seed: of the random numbers; None, the default, for other ones each time.
 
     Raises:
         ValueError: a range that is negative, upside down or impossible; an unknown
@@ -43,24 +43,8 @@ class Warp(Moving):
             ``fill_label``.
     """
 
-    def __init__(
-        self,
-        *,
-        flip=None,
-        rotation=0,
-        zoom=0,
-        translation=0,
-        shear=0,
-        interpolation="bilinear",
-        fill_mode="reflect",
-        fill_value=0.0,
-        fill_label=0,
-        seed=None,
-        **kwargs,
-    ):
-        super().__init__(
-            flip, interpolation, fill_mode, fill_value, fill_label, seed, **kwargs
-        )
+    def __init__(self, *, rotation=0, zoom=0, translation=0, shear=0, **kwargs):
+        super().__init__(**kwargs)
         self._ranges = (
             _range("rotation", rotation),
             _zooms(zoom),
