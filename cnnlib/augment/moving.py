@@ -71,8 +71,8 @@ class Moving(keras.layers.Layer):
             return
         if np.array(self.fill_label).astype(dtype) != self.fill_label:
             raise ValueError(
-                f"{type(self).__name__} takes a fill_label that {dtype} masks can hold; "
-                f"given {self.fill_label!r}"
+                f"{type(self).__name__} takes a fill_label that masks of {dtype} can "
+                f"hold; given {self.fill_label!r}"
             )
 
     def call(self, inputs, training=True):

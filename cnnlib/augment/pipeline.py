@@ -1,4 +1,4 @@
-"""Layers one after the other, and the augmentations that networks were published with."""
+"""Layers in a row, and the augmentations that networks were published with."""
 
 import keras
 import numpy as np
