@@ -8,19 +8,10 @@ import pytest
 import cnnlib
 
 ROOT = Path(cnnlib.__file__).parent
-ORDER = [
-    *(
-        "scale",
-        "claims",
-        "checks",
-        "datasets",
-        "gradients",
-        "augment",
-        "layers",
-        "models",
-    ),
-    *("training", "fooling", "segmentation", "explain", "plots", "__main__"),
-]
+ORDER = (
+    "scale claims checks graph datasets gradients augment layers models training "
+    "fooling segmentation explain plots __main__"
+).split()
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}
 BACKENDS = {"tensorflow", "jax", "torch"}  # for gradients alone
 FILES = sorted(ROOT.rglob("*.py"))
