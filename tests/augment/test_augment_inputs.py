@@ -106,11 +106,11 @@ def test_types_are_checked_within_tf_data():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Warp(rotation=3), lambda: Pipeline([Crop(4)])]
+    "make", [lambda: Warp(rotation=3), lambda: augment.Pipeline([Crop(4)])]
 )
 def test_images_and_masks_one_after_the_other_are_refused(make):
     """As ``dataset.map(layer)`` hands over the pairs of a data set."""
-    with pytest.raises(ValueError, match="a dict such as .*one after the other"):
+    with pytest.raises(ValueError, match=r"a dict such as .*one after the other"):
         make()(X, X[..., 0])
 
 

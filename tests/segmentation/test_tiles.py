@@ -214,5 +214,5 @@ def test_layers_that_may_mix_all_pixels_are_refused_by_name(layer):
     inner = keras.Sequential([keras.Input((16, 16, 1)), layer], name="inner")
     model = keras.Sequential([keras.Input((16, 16, 1)), inner, layers.Conv2D(2, 3)])
     for ask in (segmentation.tiling, lambda m: segmentation.predict_tiles(m, IMAGE)):
-        with pytest.raises(ValueError, match="'inner/mixer'.*may see more"):
+        with pytest.raises(ValueError, match=r"'inner/mixer'.*may see more"):
             ask(model)
