@@ -61,7 +61,6 @@ class CrossEntropy(_PixelLoss):
         super().__init__(ignored, class_weights, name)
 
     def value(self, hits, logits, weights):
-        """The weighted mean of −log p."""
         return _cross_entropy(hits, logits, weights)
 
     def get_config(self):
@@ -102,7 +101,6 @@ class CrossEntropyDice(_PixelLoss):
         self.dice = checks.number("CrossEntropyDice", "dice", dice, least=0)
 
     def value(self, hits, logits, weights):
-        """The sum."""
         dice = _dice_loss(hits, logits, weights, self.smooth)
         return _cross_entropy(hits, logits, weights) + self.dice * dice
 

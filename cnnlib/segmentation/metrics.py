@@ -97,7 +97,6 @@ class IoU(_Counted):
     NAME = "iou"
 
     def result(self):
-        """One number per class."""
         return self._named(self._iou())
 
 
@@ -112,7 +111,6 @@ class Dice(_Counted):
     NAME = "dice"
 
     def result(self):
-        """One number per class."""
         return self._named(self._dice())
 
 
@@ -126,7 +124,6 @@ class MeanIoU(_Counted):
     NAME = "mean_iou"
 
     def result(self):
-        """One number."""
         return _mean(self._iou())
 
 
@@ -140,7 +137,6 @@ class MeanDice(_Counted):
     NAME = "mean_dice"
 
     def result(self):
-        """One number."""
         return _mean(self._dice())
 
 
@@ -154,7 +150,6 @@ class PixelAccuracy(_Counted):
     NAME = "pixel_accuracy"
 
     def result(self):
-        """One number."""
         hits, true, _ = self._parts()
         return ratio(ops.sum(hits), ops.sum(true), float("nan"))
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 import keras
@@ -72,7 +73,7 @@ class _Maps:
     """A tensor's shape, and the pixels from one of its places to the next."""
 
     tensor: keras.KerasTensor
-    strides: tuple[float, float]
+    strides: tuple[Fraction, Fraction]
 
 
 def _trace(model: keras.Model, tile, channels) -> Tiling:
@@ -128,7 +129,7 @@ _HARMLESS = (
 )
 
 
-def _factors(path: str, layer, given, output) -> tuple[float, float]:
+def _factors(path: str, layer, source, output) -> tuple[Fraction, Fraction]:
     """By how much the places of a layer's output are further apart than its input's.
 
     Raises:
@@ -138,12 +139,12 @@ def _factors(path: str, layer, given, output) -> tuple[float, float]:
     if isinstance(layer, _HARMLESS):
         return 1, 1
     if isinstance(layer, kl.Conv2DTranspose):
-        return 1 / layer.strides[0], 1 / layer.strides[1]
+        return Fraction(1, layer.strides[0]), Fraction(1, layer.strides[1])
     if isinstance(layer, kl.UpSampling2D):
-        return 1 / layer.size[0], 1 / layer.size[1]
+        return Fraction(1, layer.size[0]), Fraction(1, layer.size[1])
     if isinstance(layer, kl.Resizing):
-        rows, columns = given.shape[1:3]
-        return rows / output.shape[1], columns / output.shape[2]
+        rows, columns = source.shape[1:3]
+        return Fraction(rows, output.shape[1]), Fraction(columns, output.shape[2])
     window = graph.window(layer)
     if window is None:
         raise ValueError(
@@ -151,7 +152,7 @@ def _factors(path: str, layer, given, output) -> tuple[float, float]:
             "than a tile holds: tiles would not give what the whole image gives"
         )
     for n, size, stride in zip(
-        given.shape[1:3], window.size, window.strides, strict=True
+        source.shape[1:3], window.size, window.strides, strict=True
     ):
         lost = (n if window.padding == "same" else n - size) % stride
         if lost:

@@ -216,3 +216,16 @@ def test_layers_that_may_mix_all_pixels_are_refused_by_name(layer):
     for ask in (segmentation.tiling, lambda m: segmentation.predict_tiles(m, IMAGE)):
         with pytest.raises(ValueError, match=r"'inner/mixer'.*may see more"):
             ask(model)
+
+
+def test_strides_are_counted_exactly():
+    """49 · (1 / 49) is less than 1 in floating point."""
+    model = keras.Sequential(
+        [
+            keras.Input((98, 98, 1)),
+            layers.MaxPooling2D(49),
+            layers.UpSampling2D(49),
+            layers.Conv2D(2, 1),
+        ]
+    )
+    assert segmentation.tiling(model) == ((98, 98), (98, 98), (49, 49))
