@@ -195,7 +195,8 @@ def finite(who: str, name: str, values) -> np.ndarray:
         ValueError: some are infinite or NaN.
     """
     found = np.asarray(values)
-    if found.dtype.kind in "fc" and not np.isfinite(found).all():
+    # bfloat16 is of kind V.
+    if found.dtype.kind in "fcV" and not np.isfinite(found).all():
         raise ValueError(f"{who} takes finite {name}; some values are NaN or infinite")
     return found
 
@@ -210,4 +211,43 @@ def built(who: str, model) -> None:
         raise ValueError(
             f"{who} takes a built model; {model.name!r} has no weights yet: start it "
             "with a keras.Input, or call it once on a batch"
+        )
+
+
+def visible(x) -> np.ndarray | None:
+    """The values of a tensor; None where it stands for values yet to come."""
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+
+
+def labels(
+    who: str, name: str, values: np.ndarray, classes: int, ignored: int | None = None
+) -> None:
+    """Refuse labels that are no whole numbers from 0 to ``classes`` − 1.
+
+    Args:
+        who: the function that asks.
+        name: the argument's.
+        values: any shape; floats will do, if they are whole.
+        classes: how many there are.
+        ignored: a label that is accepted, too.
+
+    Raises:
+        ValueError: one is out of range, NaN, or between two classes.
+    """
+    counted = values if ignored is None else values[values != ignored]
+    if not counted.size:
+        return
+    low, high = counted.min(), counted.max()
+    allowed = f"from 0 to {classes - 1}"
+    if ignored is not None:
+        allowed += f", or {ignored} to be ignored"
+    if not (low >= 0 and high < classes):
+        raise ValueError(f"{who} takes {name} {allowed}; given {low:g} to {high:g}")
+    broken = counted[counted != np.floor(counted)]
+    if broken.size:
+        raise ValueError(
+            f"{who} takes {name} in whole numbers {allowed}; given {broken[0]:g}"
         )

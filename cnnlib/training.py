@@ -2,12 +2,12 @@
 
 import math
 import time
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
 from cnnlib import checks
-from cnnlib.layers import GaussianUnits, RepeatedUnit
 
 __all__ = ["OneCycle", "TimeToAccuracy", "restart"]
 
@@ -104,48 +104,41 @@ class TimeToAccuracy(keras.callbacks.Callback):
             self.model.stop_training = self.model.stop_training or self.stop
 
 
-def restart(model: keras.Model, seed: int, *, build=None) -> keras.Model:
-    """Give a model new weights from a seed, and leave what is compiled as it is.
+def restart(model: keras.Model, build: Callable, seed: int) -> keras.Model:
+    """Give a compiled model the start that ``build()`` has from a seed.
 
-    Training again with another seed then needs no new tracing::
+    Training again from another seed then needs no new compiling or tracing::
 
         for seed in range(3):
-            restart(model, seed).fit(x, y, epochs=5)
+            restart(model, build, seed).fit(x, y, epochs=5)
 
-    Weights, moving statistics and the seeds of dropout are then those of the same model
-    built anew after ``keras.utils.set_random_seed(seed)``; and, as if it had been
-    compiled anew, the optimizer counts from step 0 and has no momentum. Its learning
-    rate stays as it is. Keras's, Python's and NumPy's generators are seeded as well.
-
-    Without ``build``, every layer is made again from its config, in the order in which
-    the layers were called. That has to be the order in which they were made: in
-    ``Dense(9)(Flatten()(x))`` Python makes the Dense first. And weights that were
-    loaded or set by hand are lost. Where either matters, give ``build``.
+    Weights, moving statistics and the seeds of dropout become those of ``build()`` after
+    ``keras.utils.set_random_seed(seed)``; the optimizer counts from step 0 and has no
+    momentum, as if compiled anew. Its learning rate stays as it is.
 
     Args:
-        model: Sequential or functional, built, compiled or not; nested models are
-            restarted with it. With ``build``, any built model.
-        seed: a whole number from 0.
-        build: a function that builds the same model; its weights are taken.
+        model: any built model, compiled or not.
+        build: a function without arguments that builds the same model.
+        seed: a whole number from 0; Keras's, Python's and NumPy's generators get it.
 
     Returns:
         The same model.
 
     Raises:
-        ValueError: a model that is not built, or, without ``build``, one that can't be
-            made anew from its layers' configs. Its weights are then left as they were.
+        ValueError: the model is not built, or ``build()`` makes another one. The model
+            is then left as it was.
     """
     seed = checks.integer("restart", "seed", seed, least=0)
     checks.built("restart", model)
-    layers = [] if build else _layers_in_order(model)
     keras.utils.set_random_seed(seed)
-    if build:
-        pairs = _pairs(model, build())
-    else:
-        fresh = _anew(layers, all_first=isinstance(model, keras.Sequential))
-        pairs = []
-        for layer, again in zip(layers, fresh, strict=True):
-            pairs += _pairs(layer, again)
+    fresh = build()
+    shapes = [[tuple(v.shape) for v in one.variables] for one in (model, fresh)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"restart takes the function that builds {model.name!r}; given one that "
+            f"builds {fresh.name!r}, with other weights"
+        )
+    pairs = list(zip(model.variables, fresh.variables, strict=True))
     if model.compiled:
         optimizer = model.optimizer
         again = type(optimizer).from_config(optimizer.get_config())
@@ -156,92 +149,3 @@ def restart(model: keras.Model, seed: int, *, build=None) -> keras.Model:
     for variable, start in pairs:
         variable.assign(start)
     return model
-
-
-def _pairs(layer, again) -> list:
-    """Each variable with the one it is to start from."""
-    shapes = [[tuple(v.shape) for v in one.variables] for one in (layer, again)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"{layer.name!r} comes out with other weights when made anew")
-    return list(zip(layer.variables, again.variables, strict=True))
-
-
-def _layers_in_order(model) -> list[keras.layers.Layer]:
-    """The layers of a model and of those nested in it, as they were called.
-
-    Raises:
-        ValueError: they can't be made anew from their configs in this order.
-    """
-    numbers = _calls(model)
-    layers = sorted(numbers, key=numbers.get)
-    inside = {id(variable) for layer in layers for variable in layer.variables}
-    if any(id(variable) not in inside for variable in model.variables):
-        raise _refusal(model, "has weights outside of its layers")
-    latest, initializers = {}, set()
-    for layer in layers:
-        if isinstance(layer, (RepeatedUnit, GaussianUnits)):
-            raise _refusal(layer, "starts as its network's builder sets it")
-        if hasattr(layer, "adapt") and layer.variables:
-            raise _refusal(layer, "was adapted to data")
-        # The names that Keras gives count the layers of a kind as they are made.
-        word, _, number = layer.name.rpartition("_")
-        if not number.isdigit():
-            word, number = layer.name, "0"
-        kind = type(layer).__name__.lower()
-        if word.replace("_", "") == kind:
-            if int(number) < latest.get(kind, 0):
-                raise _refusal(layer, "was made before a layer that was called first")
-            latest[kind] = int(number)
-        for value in vars(layer).values():
-            drawn = isinstance(value, keras.initializers.Initializer)
-            if drawn and value.get_config().get("seed", 0) is None:
-                if id(value) in initializers:
-                    raise _refusal(layer, "shares an initializer that has no seed")
-                initializers.add(id(value))
-    return layers
-
-
-def _calls(model) -> dict[keras.layers.Layer, int]:
-    """Layer to the number of its first call, for all that a model is made of.
-
-    Keras numbers the tensors that it makes: a layer's first one says when that was.
-    """
-    if not isinstance(model, (keras.Sequential, keras.Function)):
-        raise _refusal(model, "is neither Sequential nor functional")
-    calls = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            calls |= _calls(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
-            tensor = layer._inbound_nodes[0].output_tensors[0]
-            number = tensor.name.rpartition("_")[2]
-            calls[layer] = int(number) if number.isdigit() else 0
-    return calls
-
-
-def _anew(layers, *, all_first: bool) -> list[keras.layers.Layer]:
-    """The layers made and built once more.
-
-    Each in turn, as a functional model comes about; or, as in a Sequential, all are
-    made before the first is built.
-    """
-    fresh = []
-    for layer in layers:
-        try:
-            again = type(layer).from_config(layer.get_config())
-        except (NotImplementedError, TypeError, ValueError) as error:
-            raise _refusal(layer, f"can't be made from its config ({error})") from error
-        fresh.append(again)
-        if not all_first:
-            again.build_from_config(layer.get_build_config())
-    if all_first:
-        for layer, again in zip(layers, fresh, strict=True):
-            again.build_from_config(layer.get_build_config())
-    return fresh
-
-
-def _refusal(layer, reason: str) -> ValueError:
-    return ValueError(
-        f"restart can't draw {layer.name!r} anew, which {reason}: give it the function "
-        "that builds the model, build="
-    )

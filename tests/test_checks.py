@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -113,3 +114,32 @@ def test_values_are_finite():
     assert checks.finite("f", "images", [1, 2]).tolist() == [1, 2]
     with pytest.raises(ValueError, match="f takes finite images"):
         checks.finite("f", "images", [1.0, np.nan])
+
+
+def test_labels_are_whole_numbers_from_zero():
+    checks.labels("f", "y", np.array([0, 2]), 3)
+    checks.labels("f", "y", np.array([0.0, 2.0]), 3)
+    checks.labels("f", "y", np.array([0, 255]), 3, ignored=255)
+    checks.labels("f", "y", np.array([255]), 3, ignored=255)
+    for wrong, said in [
+        ([0, 3], "f takes y from 0 to 2; given 0 to 3"),
+        ([-1, 2], "f takes y from 0 to 2; given -1 to 2"),
+        ([0, np.nan], "f takes y from 0 to 2; given nan to nan"),
+        ([0, 0.5], "f takes y in whole numbers from 0 to 2; given 0.5"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            checks.labels("f", "y", np.array(wrong), 3)
+    with pytest.raises(ValueError, match="from 0 to 2, or 255 to be ignored; given"):
+        checks.labels("f", "y", np.array([3, 255]), 3, ignored=255)
+
+
+def test_values_are_seen_unless_they_are_yet_to_come():
+    seen = checks.visible(keras.ops.convert_to_tensor([1.0, 2.0]))
+    np.testing.assert_array_equal(seen, [1, 2])
+    assert checks.visible(keras.Input((3,))) is None
+
+
+def test_half_precision_is_checked_for_what_is_not_finite():
+    half = keras.ops.convert_to_tensor([1.0, np.inf], dtype="bfloat16")
+    with pytest.raises(ValueError, match="f takes finite images"):
+        checks.finite("f", "images", np.asarray(half))

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from cnnlib import gradients
-from cnnlib.fooling import checks
+from cnnlib import checks, gradients
+from cnnlib.fooling import inputs
 
 
 class AdversarialTraining(keras.Model):
@@ -42,18 +42,15 @@ class AdversarialTraining(keras.Model):
                 f"AdversarialTraining takes a built model; {model.name!r} has no "
                 "weights yet: start it with a keras.Input, or call it once on a batch"
             )
-        if not (0 <= alpha <= 1):
-            raise ValueError(
-                f"AdversarialTraining takes alpha from 0 to 1; given {alpha!r}"
-            )
         super().__init__(name=f"adversarial_{model.name}")
-        self.epsilon = checks.epsilon("AdversarialTraining", epsilon)
-        self.box = checks.box("AdversarialTraining", bounds)
-        self.model, self.alpha = model, float(alpha)
+        who = "AdversarialTraining"
+        self.epsilon = checks.number(who, "epsilon", epsilon, least=0)
+        self.alpha = checks.number(who, "alpha", alpha, least=0, most=1)
+        self.box = inputs.box(who, bounds)
+        self.model = model
         self.built = True
 
     def call(self, x, training=None):
-        """The model's logits."""
         return self.model(x, training=training)
 
     def compute_loss(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from cnnlib.fooling import checks
+from cnnlib import checks
+from cnnlib.fooling import inputs
 
 
 class Direct:
@@ -25,7 +26,8 @@ class Direct:
     """
 
     def __init__(self, *, rate: float = 0.1, crossover: float = 0.5):
-        _parts("Direct", rate=rate, crossover=crossover)
+        checks.number("Direct", "rate", rate, least=0, most=1)
+        checks.number("Direct", "crossover", crossover, least=0, most=1)
         self.rate, self.crossover = rate, crossover
 
     def first(self, n: int, shape, rng: np.random.Generator) -> np.ndarray:
@@ -65,14 +67,12 @@ class CPPN:
     """
 
     def __init__(self, *, nodes: int = 16, rate: float = 0.15, strength: float = 0.7):
-        checks.whole("CPPN", nodes=nodes)
-        _parts("CPPN", rate=rate)
-        if nodes % 4 or not strength > 0:
-            raise ValueError(
-                "CPPN takes nodes, a multiple of 4, and strength above 0; given "
-                f"{nodes=}, {strength=}"
-            )
-        self.nodes, self.rate, self.strength = nodes, rate, strength
+        self.nodes = checks.integer("CPPN", "nodes", nodes)
+        if nodes % 4:
+            raise ValueError(f"CPPN takes nodes, a multiple of 4; given {nodes!r}")
+        checks.number("CPPN", "rate", rate, least=0, most=1)
+        checks.number("CPPN", "strength", strength, above=0)
+        self.rate, self.strength = rate, strength
 
     def first(self, n: int, shape, rng: np.random.Generator) -> np.ndarray:
         """``n`` networks with a third of their connections."""
@@ -200,17 +200,16 @@ def evolve(
             "evolve takes encoding='direct', 'cppn', or one of fooling.Direct and "
             f"fooling.CPPN; given {encoding!r}"
         )
-    checks.whole("evolve", population=population)
-    if generations != 0:
-        checks.whole("evolve", generations=generations)
-    _parts("evolve", until=until)
+    checks.integer("evolve", "population", population)
+    checks.integer("evolve", "generations", generations, least=0)
+    checks.number("evolve", "until", until, least=0, most=1)
     shape = tuple(getattr(model, "input_shape", None) or ())[1:]
     if len(shape) != 3 or None in shape:
         raise ValueError(
             "evolve takes a model of images with known height, width and channels; "
             f"{model.name!r} takes {('n', *shape)}"
         )
-    box = checks.box("evolve", bounds)
+    box = inputs.box("evolve", bounds)
     rng = np.random.default_rng(seed)
 
     def paint(genomes):
@@ -219,7 +218,7 @@ def evolve(
 
     genomes = encoding.first(population, shape, rng)
     images = paint(genomes)
-    classes = checks.classes("evolve", model, images, box)
+    classes = inputs.classes("evolve", model, images, box)
     cells: list[Elite | None] = [None] * classes
     odds = np.full(classes, -np.inf)  # of the elites; a confidence of 1 can still grow
     history, mothers = [], None
@@ -229,11 +228,11 @@ def evolve(
             pool = np.stack([cell.genome for cell in cells])
             genomes = encoding.children(pool[mothers], pool[fathers], rng)
             images = paint(genomes)
-        found = _log_odds(model.predict_on_batch(images))
+        offered = _log_odds(model.predict_on_batch(images))
         parents = list(cells)
-        for label, child in enumerate(found.argmax(axis=0)):
-            if found[child, label] > odds[label]:
-                odds[label] = found[child, label]
+        for label, child in enumerate(offered.argmax(axis=0)):
+            if offered[child, label] > odds[label]:
+                odds[label] = offered[child, label]
                 cells[label] = Elite(
                     images[child].copy(),
                     label,
@@ -288,9 +287,3 @@ def _nodes(values):
 
 def _sigmoid(values):
     return np.float32(0.5) * (1 + np.tanh(values / 2))
-
-
-def _parts(who: str, **given: float) -> None:
-    for name, value in given.items():
-        if not (0 <= value <= 1):
-            raise ValueError(f"{who} takes {name} from 0 to 1; given {value!r}")

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from cnnlib.fooling import checks
+from cnnlib import checks
+from cnnlib.fooling import inputs
 from cnnlib.gradients import input_gradient
 
 
@@ -47,13 +48,18 @@ def fgsm(
     Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 4. Arguments, result and
     errors are those of ``pgd``, of which it is the first step, ε long.
     """
-    size = checks.epsilon("fgsm", epsilon)
+    size = checks.number("fgsm", "epsilon", epsilon, least=0)
     return _descend(
-        *("fgsm", model, x, y, targets, bounds),
-        loss=loss,
-        batch_size=batch_size,
+        "fgsm",
+        model,
+        x,
+        y,
+        targets,
         epsilon=size,
         step_size=size,
+        loss=loss,
+        bounds=bounds,
+        batch_size=batch_size,
     )
 
 
@@ -105,23 +111,27 @@ def pgd(
             ``targets`` are of a wrong shape or no classes, a target is the true class,
             or a setting is out of its range.
     """
-    size = checks.epsilon("pgd", epsilon)
-    checks.whole("pgd", steps=steps)
-    if norm not in NORMS:
-        raise ValueError(f"pgd takes norm='linf' or 'l2'; given {norm!r}")
+    size = checks.number("pgd", "epsilon", epsilon, least=0)
+    steps = checks.integer("pgd", "steps", steps)
+    checks.choice("pgd", "norm", norm, NORMS)
     if step_size is None:
         step_size = 2.5 * size / steps
-    elif not (step_size > 0):
-        raise ValueError(f"pgd takes step_size above 0; given {step_size!r}")
+    else:
+        checks.number("pgd", "step_size", step_size, above=0)
     return _descend(
-        *("pgd", model, x, y, targets, bounds),
-        loss=loss,
-        batch_size=batch_size,
+        "pgd",
+        model,
+        x,
+        y,
+        targets,
         epsilon=size,
         norm=norm,
         steps=steps,
         step_size=step_size,
+        loss=loss,
         rng=np.random.default_rng(seed) if random_start else None,
+        bounds=bounds,
+        batch_size=batch_size,
     )
 
 
@@ -133,37 +143,38 @@ def parts(n: int, batch_size: int) -> Iterator[slice]:
 
 
 def _descend(
-    who: str,
-    model: keras.Model,
-    *given,
-    loss: str,
-    batch_size: int,
-    epsilon: float,
-    norm: str = "linf",
-    steps: int = 1,
-    step_size: float,
-    rng: np.random.Generator | None = None,
+    who,
+    model,
+    x,
+    y,
+    targets,
+    *,
+    epsilon,
+    step_size,
+    norm="linf",
+    steps=1,
+    loss,
+    rng=None,
+    bounds,
+    batch_size,
 ) -> np.ndarray:
-    """What ``fgsm`` and ``pgd`` do; ``given`` is (x, y, targets, bounds)."""
-    if loss not in LOSSES:
-        raise ValueError(
-            f"{who} takes loss='cross-entropy' or 'margin'; given {loss!r}"
-        )
-    checks.whole(who, batch_size=batch_size)
-    x, y, targets, box = checks.given(who, model, *given)
+    """What ``fgsm`` and ``pgd`` do; with ``rng``, from a random start."""
+    checks.choice(who, "loss", loss, LOSSES)
+    checks.integer(who, "batch_size", batch_size)
+    x, y, targets, box = inputs.checked(who, model, x, y, targets, bounds)
     labels, sign = (y, 1) if targets is None else (targets, -1)
     gradient = input_gradient(model, LOSSES[loss])
     step, radius = np.float32(sign * step_size), np.float32(epsilon)
     start = x if rng is None else box.clip(x + epsilon * _inside(rng, x.shape, norm))
-    found = np.empty_like(x)
+    attacked = np.empty_like(x)
     for part in parts(len(x), batch_size):
         origin, here = x[part], start[part]
         for _ in range(steps):
             towards, _ = gradient(here, labels[part])
             here = here + step * _direction(towards, norm)
             here = box.clip(origin + _ball(here - origin, radius, norm))
-        found[part] = here
-    return found
+        attacked[part] = here
+    return attacked
 
 
 def _direction(gradient: np.ndarray, norm: str) -> np.ndarray:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from cnnlib.fooling import checks
+from cnnlib import checks
+from cnnlib.fooling import inputs
 from cnnlib.fooling.gradient_attacks import cross_entropy, parts
 from cnnlib.gradients import input_gradient
 
@@ -62,20 +63,18 @@ def lbfgs(
         not reached.
 
     Raises:
-        TypeError: ``x`` holds no floats, or ``y`` or ``targets`` no whole numbers.
-        ValueError: the model does not emit logits of two classes or more, the inputs
-            are out of ``bounds`` or of another shape than the model's, ``y`` or
-            ``targets`` are of a wrong shape or no classes, a target is the true class,
-            or a setting is out of its range.
+        TypeError: as ``pgd``.
+        ValueError: as ``pgd``, or there are no targets.
     """
-    checks.whole("lbfgs", searches=searches, rounds=rounds, batch_size=batch_size)
-    if not (lead > 0):
-        raise ValueError(f"lbfgs takes lead above 0; given {lead!r}")
-    x, y, targets, box = checks.given("lbfgs", model, x, y, targets, bounds)
+    checks.integer("lbfgs", "searches", searches)
+    checks.integer("lbfgs", "rounds", rounds)
+    checks.integer("lbfgs", "batch_size", batch_size)
+    checks.number("lbfgs", "lead", lead, above=0)
     if targets is None:
         raise ValueError("lbfgs takes targets, the classes to reach; given None")
+    x, y, targets, box = inputs.checked("lbfgs", model, x, y, targets, bounds)
     batches = list(parts(len(x), batch_size))
-    found = np.empty_like(x)
+    nearest = np.empty_like(x)
     for i, part in enumerate(batches):
         task = _Task(model, x[part], targets[part], box, lead)
         for search in range(searches):
@@ -83,8 +82,8 @@ def lbfgs(
             task.next_weight()
             if progress:
                 progress(i * searches + search + 1, len(batches) * searches)
-        found[part] = task.best
-    return found
+        nearest[part] = task.best
+    return nearest
 
 
 def distortion(x: np.ndarray, perturbed: np.ndarray, *, bounds=(0.0, 1.0)):
@@ -103,7 +102,7 @@ def distortion(x: np.ndarray, perturbed: np.ndarray, *, bounds=(0.0, 1.0)):
     Raises:
         ValueError: the shapes differ, or ``bounds`` are none.
     """
-    box = checks.box("distortion", bounds)
+    box = inputs.box("distortion", bounds)
     x, perturbed = np.asarray(x), np.asarray(perturbed)
     if x.shape != perturbed.shape or x.ndim < 2:
         raise ValueError(

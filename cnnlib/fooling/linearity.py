@@ -6,7 +6,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from cnnlib.fooling import checks
+from cnnlib import checks
+from cnnlib.fooling import inputs
 from cnnlib.fooling.gradient_attacks import LOSSES, parts
 from cnnlib.fooling.robustness import logits
 from cnnlib.gradients import input_gradient
@@ -50,29 +51,24 @@ def linearity(
         bounds: (low, high), the box of all inputs: numbers, or one per channel.
 
     Raises:
-        TypeError: ``x`` holds no floats, or ``y`` no whole numbers.
-        ValueError: the model does not emit logits of two classes or more, the inputs
-            are out of ``bounds`` or of another shape than the model's, ``y`` is of a
-            wrong shape or no classes, or there are not three finite epsilons.
+        TypeError: as ``fooling.pgd``.
+        ValueError: as ``fooling.pgd``, or there are not three finite epsilons.
     """
-    if loss not in LOSSES:
-        raise ValueError(
-            f"linearity takes loss='margin' or 'cross-entropy'; given {loss!r}"
-        )
+    checks.choice("linearity", "loss", loss, LOSSES)
     sizes = np.asarray(epsilons, "float64")
     if sizes.ndim != 1 or not np.isfinite(sizes).all() or len(np.unique(sizes)) < 3:
         raise ValueError(
             "linearity takes at least three different finite epsilons, which a line "
             f"can miss; given {epsilons!r}"
         )
-    x, y, _, _ = checks.given("linearity", model, x, y, None, bounds)
+    x, y, _, _ = inputs.checked("linearity", model, x, y, None, bounds)
     gradient = input_gradient(model, LOSSES[loss])
-    found = []
+    lines = []
     for part in parts(len(x), 256):
         direction = np.sign(gradient(x[part], y[part])[0])
         along = [logits(model, x[part] + np.float32(e) * direction) for e in sizes]
-        found.append(np.stack(along, axis=1))
-    z = np.concatenate(found).astype("float64")
+        lines.append(np.stack(along, axis=1))
+    z = np.concatenate(lines).astype("float64")
     centred = sizes - sizes.mean()
     level = z.mean(axis=1)
     deviation = z - level[:, None]

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from cnnlib.fooling import checks
+from cnnlib import checks
+from cnnlib.fooling import inputs
 from cnnlib.fooling.gradient_attacks import fgsm, margin, parts, pgd
 
 # From this lead on, 1 + exp(−lead) is 1 in float32: the softmax is exactly 1, and
@@ -93,24 +94,24 @@ def robustness(
             only under the margin loss.
 
     Raises:
-        TypeError: ``x`` holds no floats, or ``y`` no whole numbers.
-        ValueError: the model does not emit logits of two classes or more, the inputs
-            are out of ``bounds`` or of another shape than the model's, ``y`` is of a
-            wrong shape or no classes, there is no attack or ε, or an ε is below 0.
+        TypeError: as ``pgd``.
+        ValueError: as ``pgd``, or there is no attack or ε.
     """
     attacks = {"FGSM": fgsm, "PGD-20": pgd} if attacks is None else dict(attacks)
-    epsilons = [checks.epsilon("robustness", epsilon) for epsilon in epsilons]
+    epsilons = [
+        checks.number("robustness", "epsilon", epsilon, least=0) for epsilon in epsilons
+    ]
     if not attacks or not epsilons:
         raise ValueError("robustness takes at least one attack and one epsilon")
-    x, y, _, _ = checks.given("robustness", model, x, y, None, bounds)
+    x, y, _, _ = inputs.checked("robustness", model, x, y, None, bounds)
     leads = -_margins(model, x, y)
     runs = [(name, size) for name in attacks for size in epsilons]
     rows = []
     for i, (name, size) in enumerate(runs):
         figures = []
         for loss in ("cross-entropy", "margin"):
-            found = attacks[name](model, x, y, size, loss=loss, bounds=bounds)
-            figures.append(float((_margins(model, found, y) < 0).mean()))
+            attacked = attacks[name](model, x, y, size, loss=loss, bounds=bounds)
+            figures.append(float((_margins(model, attacked, y) < 0).mean()))
         rows.append(Row(name, size, *figures))
         if progress:
             progress(i + 1, len(runs))
@@ -130,8 +131,8 @@ def robustness(
 
 def _margins(model: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """How far the best other logit is ahead of the true one, (n,)."""
-    found = [logits(model, x[part]) for part in parts(len(x), 256)]
-    return keras.ops.convert_to_numpy(margin(np.concatenate(found), y))
+    each = [logits(model, x[part]) for part in parts(len(x), 256)]
+    return keras.ops.convert_to_numpy(margin(np.concatenate(each), y))
 
 
 def logits(model: keras.Model, x: np.ndarray) -> np.ndarray:

@@ -266,7 +266,7 @@ def test_colour_is_painted_channel_by_channel():
     ("call", "message"),
     [
         (lambda: evolve(nets.bent(), "neat"), "'direct', 'cppn'.*given 'neat'"),
-        (lambda: evolve(nets.bent(), generations=-1), "generations=1 or more"),
+        (lambda: evolve(nets.bent(), generations=-1), "generations=0 or more"),
         (lambda: evolve(nets.bent(), population=0), "population=1 or more; given 0"),
         (lambda: evolve(nets.bent(), until=1.5), "until from 0 to 1; given 1.5"),
         (lambda: evolve(nets.bent(), bounds=(1, 0)), r"evolve takes bounds="),
@@ -276,7 +276,7 @@ def test_colour_is_painted_channel_by_channel():
         (lambda: CPPN(nodes=6), "nodes, a multiple of 4"),
         (lambda: CPPN(nodes=0), "nodes=1 or more"),
         (lambda: CPPN(rate=2), "CPPN takes rate from 0 to 1"),
-        (lambda: CPPN(strength=0), "strength above 0; given .*strength=0"),
+        (lambda: CPPN(strength=0), "CPPN takes strength above 0; given 0"),
     ],
 )
 def test_bad_settings_are_refused(call, message):

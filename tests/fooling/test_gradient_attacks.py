@@ -210,7 +210,7 @@ def test_an_attack_sees_the_weights_of_the_moment():
         ({"norm": "l1"}, "pgd takes norm='linf' or 'l2'; given 'l1'"),
         ({"loss": "mse"}, "pgd takes loss='cross-entropy' or 'margin'; given 'mse'"),
         ({"batch_size": 0}, "pgd takes batch_size=1 or more; given 0"),
-        ({"epsilon": -0.1}, "pgd takes epsilon, a number of at least 0; given -0.1"),
+        ({"epsilon": -0.1}, "pgd takes epsilon from 0; given -0.1"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from cnnlib.fooling import checks, distortion, lbfgs
+from cnnlib.fooling import distortion, lbfgs
 from cnnlib.fooling.gradient_attacks import cross_entropy
+from cnnlib.fooling.inputs import box as box_of
 from cnnlib.fooling.lbfgs import MEMORY, _History, _Task
 from cnnlib.gradients import input_gradient
 
@@ -35,7 +36,7 @@ def test_on_a_linear_model_it_finds_the_nearest_point_of_the_plane():
 def test_for_one_weight_it_finds_the_minimum_that_scipy_finds(seed):
     model, (x, y) = nets.bent(seed), nets.some(seed)
     targets, weight = (y + 1) % 4, 0.3
-    task = _Task(model, x, targets.astype("int32"), checks.box("test", (0, 1)), 0.01)
+    task = _Task(model, x, targets.astype("int32"), box_of("test", (0, 1)), 0.01)
     task.weight[:] = weight
     task.minimize(200)
     reached = task.here
@@ -130,7 +131,7 @@ def test_the_search_over_the_weight_brings_it_nearer():
 
 def test_the_weight_is_searched_by_tens_then_halved_in_the_logarithm():
     model, (x, y) = nets.bent(), nets.some(0, n=2)
-    box = checks.box("test", (0, 1))
+    box = box_of("test", (0, 1))
     task = _Task(model, x, ((y + 1) % 4).astype("int32"), box, 0.01)
     tried = [task.weight.copy()]
     for reached in ([True, False], [False, False], [True, True], [True, False]):

@@ -79,5 +79,5 @@ def test_three_sizes_are_needed(sizes):
 
 
 def test_an_unknown_loss_is_refused():
-    with pytest.raises(ValueError, match="loss='margin' or 'cross-entropy'; given 'l'"):
+    with pytest.raises(ValueError, match="loss='cross-entropy' or 'margin'; given 'l'"):
         linearity(nets.bent(), *nets.some(0), SIZES, loss="l")

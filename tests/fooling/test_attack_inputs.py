@@ -157,7 +157,7 @@ def test_targets_are_checked_like_labels(name):
 
 @pytest.mark.parametrize("size", [-0.1, np.nan, np.inf, "big", None])
 def test_an_epsilon_below_zero_is_refused(size):
-    message = "takes epsilon, a number of at least 0; given"
+    message = "takes epsilon from 0; given"
     for attack in (fooling.fgsm, fooling.pgd, fooling.AdversarialTraining):
         with pytest.raises(ValueError, match=message):
             attack(

@@ -1,9 +1,11 @@
-"""What every attack refuses, in one sentence, before it computes anything."""
+"""What every attack takes, and refuses in one sentence before it computes anything."""
 
 from typing import NamedTuple
 
 import keras
 import numpy as np
+
+from cnnlib import checks
 
 
 class Box(NamedTuple):
@@ -20,9 +22,7 @@ class Box(NamedTuple):
 def box(who: str, bounds) -> Box:
     """The declared range.
 
-    Args:
-        who: the function that asks, for the message.
-        bounds: (low, high), each a number, or one per channel, or one per pixel.
+    ``bounds`` is (low, high), each a number, or one per channel, or one per pixel.
 
     Raises:
         ValueError: ``bounds`` is no such pair, or low is not below high.
@@ -40,7 +40,7 @@ def box(who: str, bounds) -> Box:
     return Box(low, high)
 
 
-def inputs(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
+def batch(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
     """The batch as float32, if it is one for this model and within the range.
 
     Raises:
@@ -98,8 +98,8 @@ def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
             probabilities.
     """
     probe = np.concatenate([x[:8], box.low + box.high - x[:8]])
-    found = model(probe, training=False)
-    shape = tuple(getattr(found, "shape", ()))
+    logits = model(probe, training=False)
+    shape = tuple(getattr(logits, "shape", ()))
     if len(shape) != 2:
         raise ValueError(
             f"{who} takes a classifier with logits (n, classes); {model.name!r} gives "
@@ -110,8 +110,8 @@ def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
             f"{who} takes a classifier with at least two classes; {model.name!r} has "
             "one"
         )
-    found = keras.ops.convert_to_numpy(found).astype("float64")
-    if found.min() >= 0 and np.allclose(found.sum(axis=1), 1, atol=1e-3):
+    logits = keras.ops.convert_to_numpy(logits).astype("float64")
+    if logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
             f"{who} takes logits, and {model.name!r} ends in a softmax (its outputs "
             "add up to 1): build it with activation=None in the last layer and take "
@@ -120,7 +120,7 @@ def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
     return shape[1]
 
 
-def labels(who: str, y, n: int, count: int, name: str = "y") -> np.ndarray:
+def labels(who: str, name: str, y, n: int, count: int) -> np.ndarray:
     """Labels as int32 of shape (n,); a single one stands for all.
 
     Raises:
@@ -136,10 +136,7 @@ def labels(who: str, y, n: int, count: int, name: str = "y") -> np.ndarray:
         raise ValueError(
             f"{who} takes {name} of shape ({n},), one class per image; given {y.shape}"
         )
-    if y.min() < 0 or y.max() >= count:
-        raise ValueError(
-            f"{who} takes {name} from 0 to {count - 1}; given {y.min()} to {y.max()}"
-        )
+    checks.labels(who, name, y, count)
     return np.broadcast_to(y.astype("int32"), (n,))
 
 
@@ -150,56 +147,28 @@ def others(who: str, targets, y: np.ndarray, count: int) -> np.ndarray:
         TypeError: they are no whole numbers.
         ValueError: another shape, no class, or the true class.
     """
-    wanted = labels(who, targets, len(y), count, "targets")
-    same = np.flatnonzero(wanted == y)
+    targets = labels(who, "targets", targets, len(y), count)
+    same = np.flatnonzero(targets == y)
     if same.size:
         raise ValueError(
             f"{who} takes targets other than the true class; image {same[0]} is of "
             f"class {y[same[0]]} already"
         )
-    return wanted
+    return targets
 
 
-def given(who: str, model: keras.Model, x, y, targets, bounds):
+def checked(who: str, model: keras.Model, x, y, targets, bounds):
     """What all attacks take: x, y, targets (or None) and the box, checked.
 
-    Errors are those of ``box``, ``inputs``, ``classes``, ``labels`` and ``others``.
+    Errors are those of ``box``, ``batch``, ``classes``, ``labels`` and ``others``.
     """
     limits = box(who, bounds)
-    x = inputs(who, model, x, limits)
+    x = batch(who, model, x, limits)
     count = classes(who, model, x, limits)
-    y = labels(who, y, len(x), count)
+    y = labels(who, "y", y, len(x), count)
     if targets is not None:
         targets = others(who, targets, y, count)
     return x, y, targets, limits
-
-
-def epsilon(who: str, value) -> float:
-    """The size of a perturbation.
-
-    Raises:
-        ValueError: it is no finite number, or below 0.
-    """
-    try:
-        size = float(value)
-    except (TypeError, ValueError):
-        size = -1.0
-    if not (0 <= size < np.inf):
-        raise ValueError(
-            f"{who} takes epsilon, a number of at least 0; given {value!r}"
-        )
-    return size
-
-
-def whole(who: str, **numbers) -> None:
-    """Refuse what is no positive whole number.
-
-    Raises:
-        ValueError: one of the numbers is none.
-    """
-    for name, n in numbers.items():
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise ValueError(f"{who} takes {name}=1 or more; given {n!r}")
 
 
 def _range(box: Box) -> str:

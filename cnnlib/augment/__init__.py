@@ -1,0 +1,39 @@
+"""Transformations that keep the label: of images, with their masks and weight maps.
+
+The layers here move pixels; how they look is the business of Keras's photometric
+layers. Each takes images alone, (n, height, width, channels) or one (height, width,
+channels), or a dict of
+
+- ``images``: any number type; come back in the layer's float type, in their range;
+- ``segmentation_masks``: labels, (n, height, width) with or without an axis of one
+  channel; moved to the nearest pixel, so that no label is invented, type kept;
+- ``weight_maps``: shaped likewise, moved as the images are; weight 0 where a constant
+  fills the picture, since nothing is known there;
+- anything else, such as ``labels``: handed through.
+
+They work as layers of a model, at rest outside of training, and, with Keras on
+TensorFlow, in ``tf.data``: ``dataset.map(layer)``. Values are checked where they can be
+seen, which is not within a compiled function; types and shapes are checked everywhere.
+"""
+
+from cnnlib.augment.colour import ColorShift
+from cnnlib.augment.crop import Crop
+from cnnlib.augment.elastic import Elastic
+from cnnlib.augment.examples import examples
+from cnnlib.augment.pipeline import PIPELINES, Pipeline, pipeline
+from cnnlib.augment.sampling import INTERPOLATIONS, sample
+from cnnlib.augment.warp import Warp, matrices
+
+__all__ = [
+    "INTERPOLATIONS",
+    "PIPELINES",
+    "ColorShift",
+    "Crop",
+    "Elastic",
+    "Pipeline",
+    "Warp",
+    "examples",
+    "matrices",
+    "pipeline",
+    "sample",
+]

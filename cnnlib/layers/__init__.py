@@ -1,0 +1,30 @@
+"""The few layers that the talk's networks need and Keras lacks."""
+
+from cnnlib.layers.lenet import Subsampling2D, TableConv2D
+from cnnlib.layers.normalization import LocalResponseNormalization
+from cnnlib.layers.paths import (
+    ColumnChoice,
+    FractalJoin,
+    GatedSum,
+    PaddedIdentity,
+    SurvivalGate,
+)
+from cnnlib.layers.radial import GaussianUnits, RadialBasis
+from cnnlib.layers.repeated import RepeatedUnit
+from cnnlib.layers.resampling import Bilinear, CropLike
+
+__all__ = [
+    "Bilinear",
+    "ColumnChoice",
+    "CropLike",
+    "FractalJoin",
+    "GatedSum",
+    "GaussianUnits",
+    "LocalResponseNormalization",
+    "PaddedIdentity",
+    "RadialBasis",
+    "RepeatedUnit",
+    "Subsampling2D",
+    "SurvivalGate",
+    "TableConv2D",
+]

@@ -1,0 +1,118 @@
+"""One unit, many times."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class RepeatedUnit(keras.layers.Layer):
+    """One unit applied ``count`` times in a row, each time with weights of its own.
+
+    It computes what ``count`` copies of the unit one after the other compute, gradients
+    and moving statistics included; but the unit is traced once, not ``count`` times,
+    and is one layer of the graph. That is what a network of a thousand layers needs.
+
+    Shapes: the output has the input's. Weights: those of the unit, stacked along a
+    first axis of length ``count`` and called ``<layer>_<weight>``, such as
+    ``unit_a_conv_kernel``. Their gradients are stacked alike: one row for each unit.
+
+    Args:
+        unit: a built model that returns a tensor of its input's shape. Its own weights
+            are not used; how they start is: each entry of a stack is drawn as the
+            layer would draw it (variance scaling, or anything that draws every number
+            alike). Nothing in it may be random at each call, such as dropout.
+        count: how often.
+
+    Raises:
+        ValueError: the unit changes the shape or is random, or a count below 1.
+    """
+
+    def __init__(self, unit, count, **kwargs):
+        super().__init__(**kwargs)
+        if count < 1 or unit.input_shape != unit.output_shape:
+            raise ValueError(
+                "RepeatedUnit takes a count of 1 or more and a unit that keeps the "
+                f"shape; given {count=}, {unit.input_shape} to {unit.output_shape}"
+            )
+        if len(unit.variables) != len(unit.weights):
+            raise ValueError("RepeatedUnit takes a unit without dropout or the like")
+        self.count = count
+        # Told to compile as it likes, Keras must not try XLA here: that cannot
+        # differentiate TensorFlow's scan, whose length it does not know.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
+        self._unit = lambda: unit  # a layer of its own, not one whose weights count
+
+    def unit(self) -> keras.Model:
+        """The unit that is repeated."""
+        return self._unit()
+
+    def build(self, input_shape):
+        """Make a stack for each weight of the unit, in ``stateless_call``'s order."""
+        unit = self.unit()
+        owner = {id(weight): layer for layer in unit.layers for weight in layer.weights}
+        for weight in unit.trainable_variables + unit.non_trainable_variables:
+            layer = owner[id(weight)]
+            self.add_weight(
+                shape=(self.count, *weight.shape),
+                initializer=self._stacked(getattr(layer, f"{weight.name}_initializer")),
+                trainable=weight.trainable,
+                autocast=False,  # the unit's layers cast, as they do on their own
+                name=f"{layer.name}_{weight.name}",
+            )
+
+    def _stacked(self, initializer):
+        """Variance scaling counts the first axis into the window; undo that."""
+        if not isinstance(initializer, keras.initializers.VarianceScaling):
+            return initializer
+        return keras.initializers.VarianceScaling(
+            scale=initializer.scale * self.count,
+            mode=initializer.mode,
+            distribution=initializer.distribution,
+        )
+
+    def call(self, inputs, training=False):
+        training = bool(training and self.trainable)
+        output, _, states = self._run(inputs, training)
+        if training:
+            stacks = self.weights[len(self.weights) - len(states) :]
+            for weight, state in zip(stacks, states, strict=True):
+                weight.assign(state)
+        return output
+
+    def each(self, inputs, training=False):
+        """Every unit's output, stacked: (count, n, …). Leaves moving statistics alone.
+
+        ``keras.Model(model.inputs, layer.input)`` gives the inputs.
+        """
+        inputs = ops.cast(inputs, self.compute_dtype)
+        return self._run(inputs, bool(training and self.trainable))[1]
+
+    def _run(self, inputs, training):
+        """The last output, all outputs, and the states after each unit."""
+        unit = self.unit()
+        first = len(unit.trainable_variables)  # state
+
+        def step(carry, weights):
+            trainable, state = list(weights[:first]), list(weights[first:])
+            output, state = unit.stateless_call(
+                trainable, state, carry[0], training=training
+            )
+            return (output, *state), (output, *state)
+
+        # TensorFlow's scan wants results of the carry's shapes: the state rides along.
+        stacks = tuple(weight.value for weight in self.weights)
+        start = (inputs, *(stack[0] for stack in stacks[first:]))
+        (output, *_), (outputs, *states) = ops.scan(step, start, stacks)
+        return output, outputs, states
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        unit = keras.saving.serialize_keras_object(self.unit())
+        return {**super().get_config(), "unit": unit, "count": self.count}
+
+    @classmethod
+    def from_config(cls, config):
+        unit = keras.saving.deserialize_keras_object(config["unit"])
+        return cls(**{**config, "unit": unit})

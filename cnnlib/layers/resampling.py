@@ -1,0 +1,55 @@
+"""Windows and enlargements for networks that segment."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class CropLike(keras.layers.Layer):
+    """A window of the first of two images, as large as the second.
+
+    Takes [(n, height, width, maps), (n, rows, columns, …)] to (n, rows, columns, maps);
+    sides may be unknown until there are images.
+
+    Args:
+        offset: rows and columns to leave out above and on the left; None takes the
+            middle.
+    """
+
+    def __init__(self, offset=None, **kwargs):
+        super().__init__(**kwargs)
+        self.offset = offset
+
+    def call(self, inputs):
+        x, like = inputs
+        have, want = ops.shape(x)[1:3], ops.shape(like)[1:3]
+        if self.offset is None:
+            top, left = ((h - w) // 2 for h, w in zip(have, want, strict=True))
+        else:
+            top = left = self.offset
+        return x[:, top : top + want[0], left : left + want[1]]
+
+    def compute_output_shape(self, input_shape):
+        x, like = input_shape
+        return (x[0], *like[1:3], x[3])
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class Bilinear(keras.initializers.Initializer):
+    """The kernel of a transposed convolution that interpolates linearly.
+
+    Each map by itself, no map into another; for a stride s the kernel's side is 2s, as
+    in the code of FCN (1411.4038).
+    """
+
+    def __call__(self, shape, dtype=None):
+        """A tent in each direction, (side, side, maps, maps)."""
+        side, _, maps_out, maps_in = shape
+        factor = (side + 1) // 2
+        center = factor - 1 if side % 2 else factor - 0.5
+        tent = 1 - np.abs(np.arange(side) - center) / factor
+        kernel = np.zeros(shape, "float32")
+        for i in range(min(maps_out, maps_in)):
+            kernel[:, :, i, i] = np.outer(tent, tent)
+        return ops.cast(ops.convert_to_tensor(kernel), dtype or keras.config.floatx())

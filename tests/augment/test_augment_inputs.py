@@ -1,0 +1,126 @@
+"""What the layers refuse, in one line."""
+
+import keras
+import numpy as np
+import pytest
+
+from cnnlib import augment
+from cnnlib.augment import ColorShift, Crop, Elastic, Warp
+
+X = np.full((2, 8, 9, 3), 0.5, "float32")
+
+
+NAN = X.copy()
+
+
+NAN[1, 2, 3, 0] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (X[:0], "at least one image"),
+        (X[..., 0], "1 to 4 channels"),
+        (X[0, 0], "1 to 4 channels"),
+        ((X, X[..., 0]), "a dict such as .*'segmentation_masks': masks"),
+        (NAN, "finite images"),
+        ({"segmentation_masks": X[..., 0]}, "dict with 'images'"),
+        ({"images": X, "segmentation_masks": X}, "one channel"),
+        ({"images": X, "segmentation_masks": X[:, :-1, :, 0]}, r"\(2, 8, 9, 1\)"),
+        ({"images": X, "segmentation_masks": X[:1, ..., 0]}, r"\(2, 8, 9, 1\)"),
+        ({"images": X, "weight_maps": NAN[..., 0]}, "finite weight_maps"),
+    ],
+)
+@pytest.mark.parametrize("layer", [Warp(rotation=3), Crop(4)])
+def test_what_does_not_fit_together_is_refused(layer, given, words):
+    with pytest.raises(ValueError, match=words):
+        layer(given)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Warp(rotation=-10), "rotation.*at least 0.*-10"),
+        (lambda: Warp(rotation=(10, -10)), "rotation"),
+        (lambda: Warp(shear=90), "shear.*below 90"),
+        (lambda: Warp(translation=(0.1, 0.2, 0.3)), "translation"),
+        (lambda: Warp(translation=float("nan")), "translation"),
+        (lambda: Warp(zoom=-0.1), "zoom"),
+        (lambda: Warp(zoom=(0, 1)), "zoom takes factors above 0"),
+        (lambda: Warp(flip="horizontl"), "flip=None, 'horizontal', 'vert.*'horizontl'"),
+        (lambda: Warp(interpolation="cubic"), "'bilinear' or 'bicubic'; given 'cubic'"),
+        (lambda: Warp(fill_mode="reflct"), "'reflect' or 'mirror'; given 'reflct'"),
+        (lambda: Warp(fill_value=float("inf")), "fill_value a finite number"),
+        (lambda: Elastic(-1), "displacement from 0; given -1"),
+        (lambda: Elastic(grid=1), "Elastic takes grid=2 or more; given 1"),
+        (lambda: Crop(0), "Crop takes size in whole pixels from 1"),
+        (lambda: Crop(4.5), "Crop takes size in whole pixels from 1"),
+        (lambda: Crop((4, 5, 6)), "Crop takes size in whole pixels from 1"),
+        (lambda: Crop(padding=-1), "Crop takes padding=0 or more; given -1"),
+        (lambda: Crop(12)(X), "12×12 pixels out of images that are 8×9"),
+        (lambda: ColorShift(-1), "strength from 0"),
+        (lambda: ColorShift()(X[..., :1]), "takes RGB"),
+        (lambda: augment.pipeline("cifer"), "nearest is 'cifar'"),
+        (lambda: augment.pipeline("unet")({"labels": X}), "dict with 'images'"),
+    ],
+)
+def test_impossible_settings_are_refused(make, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_values_out_of_the_declared_range_are_refused():
+    unit = augment.pipeline("digits", value_range=(0, 1), seed=0)
+    bytes_ = augment.pipeline("digits", seed=0)
+    for given in (X * 255, X - 0.6, (X * 255).astype("uint8")):
+        with pytest.raises(ValueError, match=r"value_range.*\(0, 1\)"):
+            unit(given)
+    ramp = X * np.linspace(0, 1, 9, dtype="float32")[:, None]
+    with pytest.raises(ValueError, match=r"say value_range=\(0, 1\)"):
+        bytes_(ramp)
+    for given in (ramp * 600, -ramp * 255):
+        with pytest.raises(ValueError, match=r"\(0, 255\); given values from"):
+            bytes_(given)
+    with pytest.raises(ValueError, match="finite images"):
+        unit(NAN)
+    bytes_(np.zeros((1, 8, 8, 1), "float32"))  # black is black in any range
+    bytes_((X * 255).astype("uint8"))
+    unit(ramp)
+
+
+def test_types_are_checked_within_tf_data():
+    tf = pytest.importorskip("tensorflow", reason="tf.data needs TensorFlow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("in tf.data the layers need Keras on TensorFlow")
+    batches = tf.data.Dataset.from_tensors(np.zeros((2, 8, 8, 1), "uint8"))
+    with pytest.raises(ValueError, match="whole numbers"):
+        batches.map(augment.pipeline("digits", value_range=(0, 1)))
+    sizeless = batches.map(
+        lambda x: tf.ensure_shape(
+            tf.py_function(lambda x: x, [x], "uint8"), (None, None, None, 1)
+        )
+    )
+    with pytest.raises(ValueError, match="known height and width"):
+        sizeless.map(Warp())
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Warp(rotation=3), lambda: augment.Pipeline([Crop(4)])]
+)
+def test_images_and_masks_one_after_the_other_are_refused(make):
+    """As ``dataset.map(layer)`` hands over the pairs of a data set."""
+    with pytest.raises(ValueError, match=r"a dict such as .*one after the other"):
+        make()(X, X[..., 0])
+
+
+@pytest.mark.parametrize("label", [-1, 256, 0.5])
+def test_a_label_that_masks_cannot_hold_is_refused_where_it_would_be_used(label):
+    masks = np.ones((2, 8, 9), "uint8")
+    pair = {"images": X, "segmentation_masks": masks}
+    layer = Warp(translation=(0.4, 0.4), fill_mode="constant", fill_label=label)
+    with pytest.raises(ValueError, match=f"masks of uint8 can hold; given {label}"):
+        layer(pair)
+    signed = {"images": X, "segmentation_masks": masks.astype("float32")}
+    assert label in np.asarray(layer(signed)["segmentation_masks"])
+    Warp(translation=0.4, fill_label=label)(pair)  # nothing is filled

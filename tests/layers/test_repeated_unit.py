@@ -1,0 +1,102 @@
+import keras
+import numpy as np
+import pytest
+from arrays import numbers, small_unit
+
+from cnnlib.layers import (
+    RepeatedUnit,
+)
+
+
+def test_repeated_unit_is_its_unit_many_times():
+    layer = RepeatedUnit(small_unit(), 3)
+    x = 2 * numbers(6, 5, 6, 4) + 1
+    layer.build(x.shape)
+    layer.set_weights([np.abs(numbers(*w.shape)) + 0.5 for w in layer.weights])
+    units = [small_unit() for _ in range(3)]
+    names = [w.name for w in layer.weights]
+    assert names == [
+        *("norm_gamma", "norm_beta", "conv_kernel", "conv_bias"),
+        *("norm_moving_mean", "norm_moving_variance"),
+    ]
+    for i, unit in enumerate(units):
+        weights = unit.trainable_variables + unit.non_trainable_variables
+        for weight, stack in zip(weights, layer.weights, strict=True):
+            weight.assign(np.asarray(stack)[i])
+    for training in (False, True):
+        outputs = []
+        y = x
+        for unit in units:
+            y = unit(y, training=training)
+            outputs.append(np.asarray(y))
+        start = layer.get_weights()
+        each = np.asarray(layer.each(x, training=training))
+        for weight, before in zip(layer.weights, start, strict=True):
+            np.testing.assert_array_equal(np.asarray(weight), before)
+        np.testing.assert_allclose(each, outputs, rtol=1e-4, atol=1e-4)
+        y = np.asarray(layer(x, training=training))
+        np.testing.assert_allclose(y, outputs[-1], rtol=1e-4, atol=1e-4)
+    for i, unit in enumerate(units):
+        weights = unit.trainable_variables + unit.non_trainable_variables
+        for weight, stack in zip(weights, layer.weights, strict=True):
+            np.testing.assert_allclose(
+                np.asarray(stack)[i], np.asarray(weight), rtol=1e-4, atol=1e-5
+            )
+    assert (np.asarray(layer.weights[-2])[2] != start[-2][2]).all()
+    assert layer.compute_output_shape(x.shape) == x.shape
+    assert layer.supports_jit == (keras.backend.backend() != "tensorflow")
+
+
+def test_a_frozen_repeated_unit_keeps_its_statistics_as_keras_does():
+    layer = RepeatedUnit(small_unit(), 2)
+    x = numbers(3, 5, 6, 4)
+    layer.build(x.shape)
+    layer.trainable = False
+    start = layer.get_weights()
+    y = np.asarray(layer(x, training=True))
+    for weight, before in zip(layer.weights, start, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), before)
+    np.testing.assert_array_equal(y, np.asarray(layer(x)))
+    assert len(layer.trainable_weights) == 0
+
+
+def test_a_repeated_unit_starts_each_unit_as_its_layers_would():
+    image = keras.Input((1, 1, 50))
+    start = {"kernel_initializer": "he_normal", "bias_initializer": "ones"}
+    x = keras.layers.Conv2D(50, 1, **start, name="conv")(image)
+    layer = RepeatedUnit(keras.Model(image, x), 40)
+    layer.build((None, 1, 1, 50))
+    kernel, bias = (np.asarray(w) for w in layer.weights)
+    assert kernel.shape == (40, 1, 1, 50, 50)
+    assert abs(kernel.std() / np.sqrt(2 / 50) - 1) < 0.02
+    assert len(np.unique(kernel[:, 0, 0, 0, 0])) == 40
+    assert (bias == 1).all()
+
+
+def test_a_repeated_unit_computes_in_half_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = RepeatedUnit(small_unit(), 3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    layer, x = RepeatedUnit(small_unit(), 3), numbers(3, 5, 6, 4)
+    exact = np.asarray(layer(x, training=True))
+    half.build(x.shape)
+    half.set_weights(layer.get_weights())
+    y = half(x, training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    assert {w.dtype for w in half.weights} == {"float32"}
+    y = np.asarray(keras.ops.cast(y, "float32"))
+    assert 0 < np.abs(y - exact).max() < 0.1
+
+
+def test_repeated_unit_refuses_what_cannot_be_repeated():
+    image = keras.Input((4,))
+    wider = keras.Model(image, keras.layers.Dense(5)(image))
+    with pytest.raises(ValueError, match=r"keeps the shape; given count=2.*4\).*5\)"):
+        RepeatedUnit(wider, 2)
+    with pytest.raises(ValueError, match="count=0"):
+        RepeatedUnit(small_unit(), 0)
+    random = keras.Model(image, keras.layers.Dropout(0.5)(image))
+    with pytest.raises(ValueError, match="without dropout"):
+        RepeatedUnit(random, 2)

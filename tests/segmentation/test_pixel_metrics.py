@@ -1,0 +1,86 @@
+"""Metrics are judged by loops over pixels."""
+
+import math
+
+import numpy as np
+from labelled import case, rng
+
+from cnnlib.segmentation import (
+    Dice,
+    IoU,
+    MeanDice,
+    MeanIoU,
+    PixelAccuracy,
+)
+
+
+def slow_scores(batches, classes, ignored):
+    pairs = [
+        (int(t), int(p))
+        for y, logits in batches
+        for t, p in zip(y.ravel(), logits.argmax(-1).ravel(), strict=True)
+        if t != ignored
+    ]
+    iou, dice = [], []
+    for c in range(classes):
+        both = sum(t == c and p == c for t, p in pairs)
+        either = sum(t == c or p == c for t, p in pairs)
+        each = sum((t == c) + (p == c) for t, p in pairs)
+        iou.append(both / either if either else math.nan)
+        dice.append(2 * both / each if each else math.nan)
+    right = sum(t == p for t, p in pairs)
+    return iou, dice, right / len(pairs) if pairs else math.nan
+
+
+def nanmean(values):
+    there = [v for v in values if not math.isnan(v)]
+    return sum(there) / len(there) if there else math.nan
+
+
+def test_streaming_metrics_equal_loops_over_all_pixels():
+    for i in range(12):
+        y, logits, classes, ignored, _ = case(i)
+        batches = [(y, logits), (y[:1], rng.normal(size=logits[:1].shape))]
+        made = [
+            metric(classes, ignored=ignored)
+            for metric in (IoU, Dice, MeanIoU, MeanDice, PixelAccuracy)
+        ]
+        for batch in batches:
+            for metric in made:
+                metric.update_state(*batch)
+        iou, dice, accuracy = slow_scores(batches, classes, ignored)
+        each, both, mean_iou, mean_dice, right = (metric.result() for metric in made)
+        assert list(each) == [f"iou/{c}" for c in range(classes)]
+        assert list(both) == [f"dice/{c}" for c in range(classes)]
+        same = np.testing.assert_allclose
+        same([float(v) for v in each.values()], iou, rtol=1e-5)
+        same([float(v) for v in both.values()], dice, rtol=1e-5)
+        same(float(mean_iou), nanmean(iou), rtol=1e-5)
+        same(float(mean_dice), nanmean(dice), rtol=1e-5)
+        same(float(right), accuracy, rtol=1e-5)
+
+
+def test_metrics_start_anew_and_tell_their_confusion():
+    metric = MeanIoU(("a", "b", "c"))
+    assert np.isnan(float(metric.result()))
+    logits = np.eye(3)[[[[0, 0, 1, 2]]]]
+    metric.update_state(np.array([[[0, 1, 1, 1]]]), logits)
+    found = metric.confusion()
+    np.testing.assert_array_equal(found, [[1, 0, 0], [1, 1, 1], [0, 0, 0]])
+    assert found.dtype == "int64"
+    metric.reset_state()
+    assert not metric.confusion().any()
+
+
+def test_counts_stay_exact_where_floats_would_not():
+    metric = PixelAccuracy(2)
+    metric.counts.assign(np.array([[2**24, 0], [0, 0], [0, 0]]))
+    metric.update_state(np.zeros((1, 1, 1), int), np.array([[[[1.0, 0]]]]))
+    assert metric.confusion()[0, 0] == 2**24 + 1
+
+
+def test_a_metric_of_one_channel_asks_whether_the_logit_is_positive():
+    y = np.array([[[0, 1, 1, 0]]])
+    metric = PixelAccuracy(2)
+    metric.update_state(y, np.array([-0.4, 0.4, -0.1, 0.3]).reshape(1, 1, 4, 1))
+    np.testing.assert_array_equal(metric.confusion(), [[1, 1], [1, 1]])
