@@ -39,6 +39,7 @@ def test_the_catalogue_and_the_docstrings_have_the_exact_counts(name):
         assert f"{count:,}" in entry.builder.__doc__
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("n", "width"), [(1, 16), (2, 5), (4, 16)])
 def test_any_depth_has_the_parameters_of_layer_arithmetic(n, width):
     expected = {"bottleneck": 9 * 2 * width, "basic": 9 * 2 * width}
@@ -106,11 +107,12 @@ def test_imagenet_networks_compute_what_the_paper_draws():
 
 
 @pytest.mark.parametrize("depth", [50, 101, 152])
-def test_it_equals_keras_applications(depth):
+def test_it_equals_keras_applications(depth, kernels_at_zero):
     """At 224×224, and with the same weights at 64×64."""
     twin = getattr(keras.applications, f"ResNet{depth}V2")
     twin = randomize(twin(weights=None, classifier_activation=None))
-    model = getattr(models, f"resnet{depth}_v2")(as_keras=True)
+    with kernels_at_zero():
+        model = getattr(models, f"resnet{depth}_v2")(as_keras=True)
     copy_from_keras(twin, model)
     assert_normalized(model, epsilon=1.001e-5, momentum=0.99)
     assert model.count_params() == twin.count_params()
