@@ -139,7 +139,10 @@ def test_it_computes_what_keras_applications_does(depth):
     shuffle(twin)
     model = models.build(f"densenet{depth}")
     copy_from_keras(twin, model)
-    for shape in ((224, 224, 3), (45, 61, 3)):  # `call` takes images of any size
+    shapes = [(45, 61, 3)]  # `call` takes images of any size
+    if depth == 121:  # the deeper ones run through the same lines
+        shapes.append((224, 224, 3))
+    for shape in shapes:
         x = np.random.default_rng(1).normal(size=(1, *shape)).astype("float32")
         expected = ops.convert_to_numpy(twin.call(x, training=False))
         found = ops.convert_to_numpy(model.call(x, training=False))
