@@ -27,7 +27,7 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(10_000, 10, 5)
 
 
 @pytest.fixture(autouse=True)
