@@ -1,3 +1,11 @@
+import gc
+import os
+
+# One thread for each worker of pytest, as many as there are cores: with more they wait
+# for each other. TensorFlow reads this when it is imported.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
 import keras
 import pytest
 
@@ -10,6 +18,16 @@ def pytest_addoption(parser):
         action="store_true",
         help="train and save the networks, too, that differ in their depth alone",
     )
+
+
+def pytest_collection_finish():
+    """Let no collection of garbage walk through all that was imported, again and again.
+
+    What the tests leave behind is collected as before, less often.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 5)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from cnnlib import models
 from cnnlib.layers import LocalResponseNormalization
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_counts_of_the_paper_and_without_groups():
     assert models.alexnet().count_params() == 60_965_224
     keras.backend.clear_session()
@@ -18,6 +19,7 @@ def test_counts_of_the_paper_and_without_groups():
     keras.backend.clear_session()
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("groups", [1, 2])
 def test_layers_are_those_of_figure_2(groups):
     """Each convolution's count by arithmetic; both towers of one stage together."""
@@ -142,6 +144,7 @@ def test_two_towers_compute_what_grouped_convolutions_would():
     assert np.abs(found - y).max() <= 1e-5 * np.abs(y).max()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_dropout_rate_is_an_option():
     model = models.alexnet(input_shape=(67, 67, 3), classes=3, dropout=0.1)
     assert [model.get_layer(f"fc{i}_dropout").rate for i in (6, 7)] == [0.1, 0.1]

@@ -45,6 +45,7 @@ def counts(model):
     return trained, model.count_params()
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("depth", "growth", "bottleneck", "trained", "total"),
     [
@@ -92,6 +93,7 @@ def test_the_catalogue_has_what_follows_from_the_papers_table(
     assert (entry.trainable, entry.total) == (trained, total) == expected
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("blocks", "growth", "theta", "trained"),
     [
@@ -122,10 +124,12 @@ def shuffle(model, seed=0):
             elif w.name in ("beta", "bias", "moving_mean"):
                 value = rng.normal(0, 0.3, w.shape)
             else:
-                value = rng.normal(0, math.sqrt(2 / np.prod(w.shape[:-1])), w.shape)
-            w.assign(value.astype("float32"))
+                value = rng.standard_normal(w.shape, "float32")
+                value *= math.sqrt(2 / np.prod(w.shape[:-1]))
+            w.assign(value)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("depth", [121, 169, 201])
 def test_it_computes_what_keras_applications_does(depth):
     kind = getattr(keras.applications, f"DenseNet{depth}")
@@ -133,7 +137,10 @@ def test_it_computes_what_keras_applications_does(depth):
     shuffle(twin)
     model = models.build(f"densenet{depth}")
     copy_from_keras(twin, model)
-    for shape in ((224, 224, 3), (45, 61, 3)):  # `call` takes images of any size
+    shapes = [(45, 61, 3)]  # `call` takes images of any size
+    if depth == 121:  # the deeper ones run through the same lines
+        shapes.append((224, 224, 3))
+    for shape in shapes:
         x = np.random.default_rng(1).normal(size=(1, *shape)).astype("float32")
         expected = ops.convert_to_numpy(twin.call(x, training=False))
         found = ops.convert_to_numpy(model.call(x, training=False))
@@ -184,6 +191,7 @@ def test_a_unit_reads_all_before_it_and_adds_its_maps_behind():
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stages_are_the_papers():
     model = models.densenet121(dropout=0.2)
 
@@ -203,6 +211,7 @@ def test_stages_are_the_papers():
     assert model.get_layer("conv1_conv").strides == (2, 2)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_dropout_follows_every_convolution_but_the_first():
     plain = models.cifar_densenet(depth=16, bottleneck=True)
     assert not [x for x in plain.layers if isinstance(x, layers.Dropout)]
@@ -222,6 +231,7 @@ def test_dropout_follows_every_convolution_but_the_first():
         assert model.get_layer("block1_1_b_dropout").rate == 0.1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_deepest_are_built_saved_and_loaded_within_few_frames(tmp_path):
     """Half of Python's recursion limit is enough, which leaves room for Jupyter's."""
     import inspect

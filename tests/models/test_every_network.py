@@ -10,8 +10,10 @@ from keras import ops
 
 from cnnlib import models
 from cnnlib.gradients import weight_gradients
+from cnnlib.models import fcn
 
-# Their dense layers' sizes follow the input: they are counted at the full size.
+# Their dense layers' sizes follow the input, or were cut down by `built`: they are
+# counted at the full size.
 FULL = (
     "lenet5",
     "mlp",
@@ -22,6 +24,9 @@ FULL = (
     "c3d",
     "highway",
     "highway_mlp",
+    "fcn32s",
+    "fcn16s",
+    "fcn8s",
 )
 SMALL = {
     "lenet5": (32, 32, 1),
@@ -44,8 +49,21 @@ RELATIVES = (
     *("plain56", "resnet32", "resnet44", "resnet110", "resnet101", "resnet152"),
     *("resnet101_v2", "resnet152_v2", "resnet200_v2", "vgg19", "densenet190_bc"),
     *("densenet169", "densenet201", "densenet264", "fc_densenet67", "resnet1202"),
-    *("fcn16s", "fcn32s"),
+    *("fcn16s", "fcn32s", "resnet56", "resnet34", "fc_densenet103"),
 )
+# Where no other network of the catalogue runs through the lines: fewer or narrower
+# layers of the same family, two units in a row wherever the network has a row of them.
+SHORT = {
+    "inception_resnet_v2": (models.inception_resnet_v2, {"units": (2, 2, 2)}),
+    "resnet110_v2": (models.cifar_resnet_v2, {"depth": 14, "block": "basic"}),
+    "resnet164_v2": (models.cifar_resnet_v2, {"depth": 20}),
+    "resnet1001_v2": (models.cifar_resnet_v2, {"depth": 29, "scan": True}),
+    "stochastic_depth": (models.stochastic_depth, {"depth": 20}),
+    "densenet100_bc": (models.cifar_densenet, {"depth": 22, "bottleneck": True}),
+    "densenet121": (models.densenet, {"blocks": (2, 2, 2, 2)}),
+    "unet": (models.unet, {"width": 16}),
+    "c3d": (models.c3d, {"width": 16, "dense": 64}),
+}
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
@@ -56,16 +74,15 @@ def small(name):
     return SMALL.get(name, (*default, entry.input_shape[-1]))
 
 
-def built(name):
+def built(name, short=False):
+    """A network of the catalogue, or what ``SHORT`` has in its place."""
+    builder, options = models.CATALOG[name].builder, {}
+    if short and name in SHORT:
+        builder, options = SHORT[name]
     keras.utils.set_random_seed(1)
-    return models.build(name, input_shape=small(name))
-
-
-@pytest.fixture
-def own_lines(network, request):
-    """Skip what takes long where another network runs through the same lines."""
-    if network.name in RELATIVES and not request.config.getoption("--every-depth"):
-        pytest.skip("a relative runs through these lines; --every-depth runs it too")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fcn, "UNITS", 64)  # of 4096, in 120 of 134 million parameters
+        return builder(input_shape=small(name), **options)
 
 
 def batch(model, n=2):
@@ -79,6 +96,21 @@ def network(request):
     """One network at a time, built once for all tests of this file."""
     yield built(request.param)
     keras.backend.clear_session(free_memory=True)
+
+
+@pytest.fixture(scope="module")
+def whole(request):
+    return request.config.getoption("--every-depth")
+
+
+@pytest.fixture(scope="module")
+def short(network, whole):
+    """The network, or for what takes long a shorter one of the same lines."""
+    if whole:
+        return network
+    if network.name in RELATIVES:
+        pytest.skip("a relative runs through these lines; --every-depth runs it too")
+    return built(network.name, short=True) if network.name in SHORT else network
 
 
 def loss(y, logits):
@@ -112,20 +144,19 @@ def test_its_layers_are_named(network):
         assert not auto, f"{layer.name} was left without a name"
 
 
-@pytest.mark.usefixtures("own_lines")
 @pytest.mark.skipif(not TENSORFLOW, reason="op by op, JAX takes minutes for this")
-def test_a_train_step_lowers_the_loss_and_reaches_the_first_layer(network):
-    x, y = batch(network, n=4)
-    found = weight_gradients(network, loss, x, y, training=True)
+def test_a_train_step_lowers_the_loss_and_reaches_the_first_layer(short):
+    x, y = batch(short, n=4)
+    found = weight_gradients(short, loss, x, y, training=True)
     gradients = list(found.values())
     assert all(np.isfinite(g).all() for g in gradients)
     assert np.abs(gradients[0]).max() > 0
-    weights = [variable.value for variable in network.trainable_variables]
-    fixed = [variable.value for variable in network.non_trainable_variables]
+    weights = [variable.value for variable in short.trainable_variables]
+    fixed = [variable.value for variable in short.non_trainable_variables]
 
     def after(step):  # with the same random numbers
         moved = [w - step * g for w, g in zip(weights, gradients, strict=True)]
-        logits, _ = network.stateless_call(moved, fixed, x, training=True)
+        logits, _ = short.stateless_call(moved, fixed, x, training=True)
         return float(loss(y, logits))
 
     before = after(0)
@@ -134,18 +165,20 @@ def test_a_train_step_lowers_the_loss_and_reaches_the_first_layer(network):
     assert any(after(size * before / square) < before for size in (0.02, 0.002))
 
 
-@pytest.mark.usefixtures("own_lines")
-def test_it_computes_in_half_precision_and_is_saved_and_loaded_whole(network, tmp_path):
+@pytest.mark.usefixtures("undrawn")
+def test_it_computes_in_half_precision_and_is_saved_and_loaded_whole(
+    network, short, whole, tmp_path
+):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        half = built(network.name)
+        half = built(network.name, short=not whole)
     finally:
         keras.config.set_dtype_policy("float32")
-    half.set_weights(network.get_weights())
+    half.set_weights(short.get_weights())
     assert {w.dtype for w in half.trainable_weights} == {"float32"}
     assert "bfloat16" in {layer.compute_dtype for layer in half.layers}
-    x, _ = batch(network)
-    exact = ops.convert_to_numpy(network(x))
+    x, _ = batch(short)
+    exact = ops.convert_to_numpy(short(x))
     near = ops.convert_to_numpy(ops.cast(half(x), "float32"))
     assert np.abs(near - exact).max() < 0.2 * np.abs(exact).max()
 
@@ -153,8 +186,8 @@ def test_it_computes_in_half_precision_and_is_saved_and_loaded_whole(network, tm
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
     again = ops.convert_to_numpy(ops.cast(loaded(x), "float32"))
     np.testing.assert_array_equal(again, near)
-    assert loaded.name == network.name
-    assert len(loaded.trainable_weights) == len(network.trainable_weights)
+    assert loaded.name == short.name
+    assert len(loaded.trainable_weights) == len(short.trainable_weights)
 
 
 def counted(model):
@@ -168,6 +201,7 @@ def test_it_has_exactly_the_catalogues_parameters(network):
         assert network.count_params() == entry.total
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("name", FULL)
 def test_it_has_exactly_the_catalogues_parameters_at_full_size(name):
     entry = models.CATALOG[name]

@@ -24,9 +24,8 @@ def set_at_random(model, seed=0):
         elif len(weight.shape) == 1:
             value = rng.normal(size=weight.shape, scale=0.3)
         else:
-            value = rng.normal(
-                size=weight.shape, scale=(2 / np.prod(weight.shape[:-1])) ** 0.5
-            )
+            value = rng.standard_normal(weight.shape, "float32")
+            value *= (2 / np.prod(weight.shape[:-1])) ** 0.5
         weight.assign(value)
 
 
@@ -97,6 +96,7 @@ RESNET = {
 }
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("build", "side", "options"),
     [
@@ -132,6 +132,7 @@ def steps(model, name):
     return found
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_inception_v4_is_that_of_its_figures():
     model = models.inception_v4()
     assert count(model) == (42_679_816, 42_742_984)
@@ -244,6 +245,7 @@ def test_residuals_are_scaled_before_they_are_added():
     assert model.get_layer("block35_2_conv").use_bias
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_units_of_inception_resnet_are_an_option():
     """A unit costs what its figure's arithmetic says, normalization included."""
 
@@ -274,6 +276,7 @@ def test_units_of_inception_resnet_are_an_option():
 # GoogLeNet
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_googlenet_has_exactly_its_parameters():
     assert count(models.googlenet()) == (6_998_552, 6_998_552)
     assert count(models.googlenet(auxiliary=True)) == (13_378_280, 13_378_280)
@@ -298,6 +301,7 @@ TABLE = {
 }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_googlenet_is_table_1():
     model = models.googlenet(classes=5)
     channels = 192
@@ -341,6 +345,7 @@ def test_googlenet_normalizes_after_the_first_and_before_the_second_pooling():
     assert model.get_layer("conv2_pool").input is norms[1].output
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_auxiliary_heads_sit_on_4a_and_4d():
     model = models.googlenet(classes=5, auxiliary=True)
     assert set(model.output) == {"logits", "auxiliary1", "auxiliary2"}

@@ -48,6 +48,7 @@ def test_the_catalogue_and_the_docstrings_have_the_exact_counts(name):
         assert f"{count:,}" in entry.builder.__doc__
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("options", "counts"),
     [
@@ -63,6 +64,7 @@ def test_variants_of_resnet50_are_counted_exactly(options, counts):
     assert f"{counts[1]:,}" in models.resnet50.__doc__
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("build", [models.cifar_plain, models.cifar_resnet])
 @pytest.mark.parametrize(("n", "width"), [(1, 16), (2, 5), (4, 16)])
 def test_any_depth_has_the_parameters_of_layer_arithmetic(build, n, width):
@@ -146,6 +148,7 @@ def test_units_compute_what_the_papers_draw(kind, side):
     assert distance(model(image), r.logits(x)) < 1e-5
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("kind", UNITS)
 def test_the_five_units_have_as_many_parameters(kind):
     model = models.cifar_resnet(depth=110, unit=kind, scan=True)
@@ -190,18 +193,21 @@ def test_a_deep_untrained_network_does_not_overflow():
 
 
 @pytest.mark.parametrize("depth", [50, 101, 152])
-def test_it_equals_keras_applications(depth):
-    """At 224×224, and with the same weights at 64×64; biases kept, and folded."""
+def test_it_equals_keras_applications(depth, kernels_at_zero):
+    """At 64×64, and one of them at 224×224; biases kept, and folded."""
     twin = getattr(keras.applications, f"ResNet{depth}")
     twin = randomize(twin(weights=None, classifier_activation=None))
     build = getattr(models, f"resnet{depth}")
-    ours = [build(as_keras=True), build()] if depth == 50 else [build()]
-    image, small = numbers(1, 224, 224, 3), numbers(2, 64, 64, 3)
-    expected = [twin(image), twin.call(small)]
+    with kernels_at_zero():
+        ours = [build(as_keras=True), build()] if depth == 50 else [build()]
+    images = [numbers(2, 64, 64, 3)]
+    if depth == 50:
+        images.append(numbers(1, 224, 224, 3))
+    expected = [twin.call(image) for image in images]
     for model in ours:
         copy_from_keras(twin, model)
-        assert distance(model(image), expected[0]) < 1e-5
-        assert distance(model.call(small), expected[1]) < 1e-5
+        for image, theirs in zip(images, expected, strict=True):
+            assert distance(model.call(image), theirs) < 1e-5
     if depth == 50:
         assert_normalized(ours[0], epsilon=1.001e-5, momentum=0.99)
     assert_normalized(ours[-1], epsilon=1e-5, momentum=0.9)
@@ -225,6 +231,7 @@ def test_basic_units_compute_what_the_paper_draws(depth, counts):
     assert_normalized(model, epsilon=1e-5, momentum=0.9)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("stride", "where"), [("1x1", "a"), ("3x3", "b")])
 def test_bottlenecks_stride_where_they_are_told(stride, where):
     model = models.resnet50(input_shape=(64, 64, 3), stride=stride)

@@ -17,6 +17,7 @@ def test_logits_are_those_of_keras(assert_same_logits):
         assert number in models.xception.__doc__
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_blocks_are_those_of_figure_5():
     model = models.xception(classes=3)
     names = {layer.name for layer in model.layers}
