@@ -110,9 +110,7 @@ def exercise(
                 for i, (part, name) in enumerate(zip(answer, parts, strict=True)):
                     compare(part, expected[i], name + what, *known, i, nearly)
 
-        BOOK[number] = Exercise(
-            look, proves, mistakes, also_right, also_wrong or {}
-        )
+        BOOK[number] = Exercise(look, proves, mistakes, also_right, also_wrong or {})
         return inputs
 
     return declare

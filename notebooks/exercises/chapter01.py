@@ -60,8 +60,8 @@ def network_in_single_precision(x, layers):
     also_wrong={
         "has shape (9,); (9, 5) is expected": lambda *given: run(*given).argmax(axis=1),
         "is off by up to 0.00": lambda *given: run(*given).round(2),
-        "the output of 1 layers, 4 → 3, is cut off": lambda x, layers: (
-            run(x, layers, last=relu if len(layers) == 1 else identity)
+        "the output of 1 layers, 4 → 3, is cut off": lambda x, layers: run(
+            x, layers, last=relu if len(layers) == 1 else identity
         ),
         "the output of 4 layers": lambda x, layers: run(x, layers[:3]),
     },

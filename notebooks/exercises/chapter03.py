@@ -73,7 +73,9 @@ def maps_and_sizes(rng):
     """``pool_rms(maps, size)``: the root of the mean square of each window."""
     for n, h, w, c, size in [(2, 6, 4, 3, 2), (1, 9, 7, 2, 3), (3, 5, 8, 1, 2)]:
         maps = rng.normal(size=(n, h, w, c)).astype("float32")
-        what = f"for maps of {h}×{w}, {c} channels, windows of {size}×{size}, the answer"
+        what = (
+            f"for maps of {h}×{w}, {c} channels, windows of {size}×{size}, the answer"
+        )
         yield what, maps, size
 
 
@@ -100,6 +102,11 @@ NETS = {
     ],
     "a convolution with stride 2, average-pooling of 2": [
         layers.Conv2D(4, 3, strides=2),
+        layers.AveragePooling2D(2),
+    ],
+    "a convolution with stride 2, average-pooling of 2, twice": [
+        layers.Conv2D(4, 3, strides=2),
+        layers.AveragePooling2D(2),
         layers.AveragePooling2D(2),
     ],
     "a convolution with stride 2, average-pooling of 3 with stride 2": [
@@ -270,7 +277,9 @@ def doubled_where_moved(net, images, step):
             lambda step: every_shift(step + 1)
         ),
         "adds the outputs up: take their mean": (
-            lambda net, images, step: step**2 * mean_over(every_shift)(net, images, step)
+            lambda net, images, step: (
+                step**2 * mean_over(every_shift)(net, images, step)
+            )
         ),
         "is what the net says of the mean image; it is not linear": (
             lambda net, images, step: net(
@@ -295,4 +304,9 @@ def blobs(rng):
         what = f"the answer of a net with step {step}"
         yield what, net, images, step
         for shift in [(1, 0), (-2, 5)]:
-            yield f"{what}, on images moved by {shift},", net, moved(images, *shift), step
+            yield (
+                f"{what}, on images moved by {shift},",
+                net,
+                moved(images, *shift),
+                step,
+            )

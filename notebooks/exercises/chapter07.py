@@ -32,7 +32,9 @@ def means_across_classes(images, labels, unknown):
     split = KMeans(2 * len(np.unique(labels)), n_init=4, random_state=0).fit(flat)
     owners = [np.bincount(labels[split.labels_ == i]).argmax() for i in split.labels_]
     owner = dict(zip(split.labels_.tolist(), owners, strict=True))
-    return np.array([owner[i] for i in split.predict(unknown.reshape(len(unknown), -1))])
+    return np.array(
+        [owner[i] for i in split.predict(unknown.reshape(len(unknown), -1))]
+    )
 
 
 FORMS = {
@@ -57,8 +59,8 @@ FORMS = {
         "for 34 images of the classes (0, 1), the answer": lambda images, labels, unknown: (
             nearest_means(abs(images - 30), labels, abs(unknown - 30), forms=1)
         ),
-        "the nearest of two means has another label": lambda *given: (
-            np.roll(nearest_means(*given), 1)
+        "the nearest of two means has another label": lambda *given: np.roll(
+            nearest_means(*given), 1
         ),
         "is it the number of a mean?": partial(nearest_means, named=False),
         "for each image to learn from": lambda x, y, unknown: nearest_means(x, y, x),
@@ -79,7 +81,9 @@ def two_forms(function, rng):
                 f"{what} has an entry for each image to learn from, not of those"
             )
         if answer.shape != expected.shape:
-            raise Wrong(f"{what} has shape {answer.shape}; {expected.shape} is expected")
+            raise Wrong(
+                f"{what} has shape {answer.shape}; {expected.shape} is expected"
+            )
         if strange := sorted(set(answer.tolist()) - set(names)):
             raise Wrong(
                 f"{what} names {strange[0]}, which is no label: is it the number of a "
@@ -123,7 +127,9 @@ def forms_of_classes(names, side, rng):
     ]
     sets = []
     for learn in (True, False):
-        pairs = sum((m for m, part in zip(made, parts, strict=True) if part[2] == learn), [])
+        pairs = sum(
+            (m for m, part in zip(made, parts, strict=True) if part[2] == learn), []
+        )
         order = rng.permutation(len(pairs))
         sets.append(np.stack([pairs[i][1] for i in order]).reshape(-1, side, side, 1))
         sets.append(np.array([pairs[i][0] for i in order]))
@@ -211,7 +217,9 @@ def whole_groups(function, rng):
         sizes = rng.integers(1, 9, size=count) if count > 10 else 4
         groups = rng.permutation(np.repeat(names, sizes))
         masks = [
-            test_part(function, groups, share, seed, f"for {count} groups, seed {seed},")
+            test_part(
+                function, groups, share, seed, f"for {count} groups, seed {seed},"
+            )
             for seed in (0, 1, 2, 0)
         ]
         if (masks[0] != masks[3]).any():
@@ -261,7 +269,9 @@ def judge_chance(function):
     first = np.searchsorted(groups, np.arange(24))
     held = np.array(
         [
-            test_part(function, groups, 0.3, seed, f"for 24 groups, seed {seed},")[first]
+            test_part(function, groups, 0.3, seed, f"for 24 groups, seed {seed},")[
+                first
+            ]
             for seed in range(200)
         ]
     )

@@ -156,7 +156,9 @@ def pooled(layer):
     },
     also_right=[with_new_maps(every_second)],
     also_wrong={
-        "is off by up to": lambda x, filters: with_new_maps(every_second)(x, filters) + 1,
+        "is off by up to": lambda x, filters: (
+            with_new_maps(every_second)(x, filters) + 1
+        ),
         "is symbolic; return an array": lambda x, filters: keras.Input((4, 4, filters)),
         "is made of dict": lambda x, filters: {"maps": filters},
     },

@@ -151,7 +151,9 @@ def block(join=behind, inner=relu):
         "starts from the ReLU of x; x itself stays in front": (
             lambda x, kernels: block()(relu(x), kernels)
         ),
-        "has new maps in front of the old ones": block(lambda old, new: behind(new, old)),
+        "has new maps in front of the old ones": block(
+            lambda old, new: behind(new, old)
+        ),
     },
     also_wrong={"your code raises ValueError": block(np.add)},
 )
