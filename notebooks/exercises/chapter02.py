@@ -58,9 +58,7 @@ def pad_as_if_square(image, k, stride):
         "stride 2, 0 columns left and 1 right are too few": pad_as_if_square,
         "the margin is not made of zeros": partial(pad, mode="edge"),
         "does not stand unchanged": lambda *given: pad(*given)[::-1],
-        "the image does not": lambda image, k, stride: image[2:],
         "leave the channels alone": lambda image, k, stride: np.pad(image, 1),
-        "and leave the channels": lambda *given: pad(*given)[..., 0],
     },
     also_right=[pad_beyond_the_reach, lambda *given: ops.cast(pad(*given), "float32")],
 )
@@ -164,7 +162,6 @@ def other_keeps():
     mistakes=other_keeps()
     | {f"sharpen {words}": (KEEP, SHIFT, f) for words, f in SHARP.items()}
     | {
-        "keep is off by up to 1": (2 * KEEP, SHIFT, SHARPEN),
         "shift leaves the picture where it is": (KEEP, KEEP, SHARPEN),
         "shift moves the picture to the left": (KEEP, one(1, 2), SHARPEN),
         "shift has shape (3, 3, 1, 1)": (KEEP, SHIFT[..., None, None], SHARPEN),
@@ -235,12 +232,8 @@ def with_bias(change):
         "has the wrong sign": with_bias(lambda bias: -bias),
     },
     also_wrong={
-        "has shape (3, 3); (3, 3, 1, 1) is": with_kernel(lambda k: k[..., 0, 0]),
         "kernel found from 12×12 images is near, but": with_kernel(lambda k: 0.98 * k),
-        "kernel found from 12×12 images is off": with_kernel(lambda k: 0.6 * k),
         "bias found from 12×12 images is near, but": with_bias(lambda b: 1.1 * b),
-        "bias found from 12×12 images has shape ()": with_bias(lambda b: b[0]),
-        "several arrays": lambda *given: find_by_equations(*given)[0],
     },
 )
 def hidden_filters(rng):

@@ -25,16 +25,13 @@ def whole_numbers(answer, shape, what):
     "exactly half for every even side, and both ends are read alike",
     mistakes={
         "the two ends are not read alike": (3, 0, 1),
-        "but the two ends are not": (3, 1, 1),
         "the output is not the mirrored one": (4, 0, 2),
         "a side of 10 becomes 4, not 5": (5, 1, 1),
         "a side of 10 becomes 6, not 5": (4, 2, 2),
-        "a filter of 3 to 9 is asked for, not of 2": (2, 0, 0),
         "a filter of 3 to 9 is asked for, not of 10": (10, 4, 4),
         "there can't be fewer than 0 zeros": (4, -1, 3),
         "some windows see nothing else": (4, 4, 0),
         "the answer is not 3 whole numbers": (4, 1),
-        "is not 3 whole": (4, 1.5, 0.5),
         "the answer is no array of numbers": (4, (1, 1)),
     },
     also_right=[[6, 2, 2], np.array([8, 3, 3]), (4.0, 1, 1), (4, 1, 2)],
@@ -122,12 +119,6 @@ def sees(stack, unit, order=-1, padded=1, dilated=None, end=0):
         "takes the layers in the wrong order": partial(sees, order=1),
     },
     also_right=[lambda *given: np.array(sees(*given))],
-    also_wrong={
-        "is off by up to": partial(sees, padded=-1),
-        "has shape (); (2,) is expected": lambda stack, unit: 7,
-        "has shape (3,); (2,) is expected": lambda stack, unit: (7, 8, 9),
-        "is made of tuple": lambda stack, unit: (7, None),
-    },
 )
 def stacks_and_units(rng):
     """``sees(stack, unit)`` returns the first pixel and the last."""
@@ -159,10 +150,7 @@ FAR_SIGHT = [(16, 3, 2, 1)] * 2 + [(16, 3, 1, 1), (16, 3, 1, 2), (32, 3, 1, 4)]
         "layer 1 has 8 filters; 16 is the least": [(8, 3, 2, 1), *FAR_SIGHT[1:]],
         "layer 1 has a stride and a dilation": [(16, 3, 2, 2), *FAR_SIGHT[1:]],
         "strides and dilations are 1 to 99 here": [(16, 3, 0, 1), *FAR_SIGHT[1:]],
-        "are 1 to 99 here": [(16, 999, 2, 1), *FAR_SIGHT[1:]],
         "the answer is not rows of 4 whole numbers": [(16, 3, 2), (32, 3, 2)],
-        "is not rows": (32, 3, 2, 1),
-        "not rows of 4": np.zeros((0, 4)),
         "the answer is no array of numbers": [(16, 3, 2, 1), (16, 3)],
     },
     also_right=[

@@ -79,12 +79,9 @@ def gain_from_one_side(activation, z):
     },
     also_right=[gain_from_one_side],
     also_wrong={
-        "the gain for ReLU is off by up to": lambda f, z: 2,
-        "one number is asked for": lambda f, z: slopes(f, z) ** 2 + 1,
         "the gain for tanh is the mean of 1/slope²": lambda f, z: (
             exact_gain(f, z) if f is relu else np.mean(1 / slopes(f, z) ** 2)
         ),
-        "the gain for ReLU is off": lambda f, z: 1.02 * exact_gain(f, z),
     },
 )
 def activations(rng):
@@ -139,7 +136,6 @@ def drop_in_pairs(x, rate, rng):
     "whole maps are off, at the rate asked for, and the mean is kept",
     mistakes={
         "maps that are off in some places and on in others": partial(drop, axes="nhwc"),
-        "off in some places and on": partial(drop, axes="nh1c"),
         "the same maps off for every example": partial(drop, axes="111c"),
         "all maps off for some examples, none for the rest": partial(drop, axes="n111"),
         "is not scaled: its mean falls": partial(drop, scale=lambda x, rate: x),
@@ -172,7 +168,6 @@ def drop_in_pairs(x, rate, rng):
         "for a rate of 0, the answer is off by up to": (
             lambda x, rate, rng: drop(x, rate or 0.5, rng)
         ),
-        "infinite or not a number": lambda x, rate, rng: x / 0.0,
     },
     also_right=[drop_by_keras, drop_by_loop],
 )
@@ -328,12 +323,6 @@ def fold_by_asking(kernel, bias, gamma, beta, mean, variance, epsilon):
     also_right=[fold_by_asking],
     also_wrong={
         "the bias for 5 filters is the old one": with_bias(lambda b, *rest: b),
-        "the kernel for 5 filters has shape (5, 2, 3, 3)": (
-            lambda *given: (fold(*given)[0].T, 0)
-        ),
-        "is off by up to": lambda *given: (fold(*given)[0] + 1, 0),
-        "several arrays": lambda *given: fold(*given)[:1],
-        "the kernel for 5 filters is made of str": lambda *given: ("a", "b"),
     },
 )
 def convolutions(rng):

@@ -136,8 +136,6 @@ def slim_parameters():
     mistakes=OTHER_COUNTS
     | {
         "is off by up to": 138_357_544,
-        "one number is asked for": [CONVOLUTIONS + LOGITS],
-        "not of numbers": "fifteen million",
     },
     also_right=[np.int64(CONVOLUTIONS + LOGITS), float(CONVOLUTIONS + LOGITS)],
 )

@@ -177,7 +177,7 @@ class Unreadable:
 
 VALUES = ["x", b"x", np.nan, [], {}, [np.nan], [[1], [1, 2]], [None], Unreadable()]
 VALUES += [object(), np.zeros((2, 0, 5, 1, 1, 1)), "three", keras.Input((2,)), 1j]
-FUNCTIONS = [(lambda value: lambda *_: value)(value) for value in VALUES]
+FUNCTIONS = [lambda *_, value=value: value for value in VALUES]
 FUNCTIONS += [lambda: 1, lambda *_, also: 1, fails, keras.Model, lambda *_: (1, "x")]
 FUNCTIONS += [lambda *_: (x for x in [1]), lambda *_: fails, lambda *_: [[[]], "x"]]
 
@@ -325,7 +325,7 @@ def test_nan_is_asked_for_just_where_it_is_expected():
     for answer in ([1, -1], [np.nan, np.nan], [np.nan, 1]):
         with pytest.raises(Wrong, match=r"^it is not NaN just where it should be$"):
             compare(answer, [1, np.nan], "it")
-    with pytest.raises(Wrong, match="off by up to 1$"):
+    with pytest.raises(Wrong, match=r"off by up to 1$"):
         compare([2, np.nan], [1, np.nan], "it")
 
 
