@@ -35,6 +35,10 @@ def means_across_classes(images, labels, unknown):
     return owners[split.predict(unknown.reshape(len(unknown), -1))]
 
 
+def of_absolute_values(images, labels, unknown):
+    return nearest_means(abs(images - 30), labels, abs(unknown - 30), forms=1)
+
+
 FORMS = {
     "comes from one mean per class: these classes come in two forms, far apart": (
         partial(nearest_means, forms=1)
@@ -54,9 +58,7 @@ FORMS = {
     "classes that come in two forms are told apart, whatever their labels",
     mistakes=FORMS
     | {
-        "for 34 images of the classes (0, 1), the answer": lambda images, labels, unknown: (
-            nearest_means(abs(images - 30), labels, abs(unknown - 30), forms=1)
-        ),
+        "for 34 images of the classes (0, 1), the answer": of_absolute_values,
         "the nearest of two means has another label": lambda *given: np.roll(
             nearest_means(*given), 1
         ),
@@ -265,12 +267,12 @@ def judge_chance(function):
     small, large = held[:, ::2].mean(), held[:, 1::2].mean()
     if large > small + 0.1:
         raise Wrong(
-            f"large groups come into the test part more often than small ones, "
-            f"{large:.0%} against {small:.0%}: draw from the groups, not from the images"
+            "large groups come into the test part more often than small ones, "
+            f"{large:.0%} against {small:.0%}: draw groups, not images"
         )
     if (different := len(np.unique(held, axis=0))) < 100:
         raise Wrong(
-            f"200 seeds give only {different} different splits: draw one after the other"
+            f"200 seeds give only {different} different splits: draw one by one"
         )
 
 

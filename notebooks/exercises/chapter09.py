@@ -1,6 +1,6 @@
 """Exercises on the race for ImageNet."""
 
-from functools import cache
+from functools import cache, partial
 
 import keras
 import numpy as np
@@ -61,8 +61,10 @@ def keras_parameters(side, maps, filters, groups):
     return layer.count_params()
 
 
-def weights(side, maps, filters, groups):
-    return side**2 * maps * filters / groups
+def counted(side, maps, filters, groups, power=2, splits=1, biases=None):
+    """The count by the formula, and what it is if one mistook something."""
+    weights = side**power * maps * filters / groups**splits
+    return weights + (biases(filters, groups) if biases else filters)
 
 
 @exercise(
@@ -71,33 +73,18 @@ def weights(side, maps, filters, groups):
     reference=keras_parameters,
     tolerance=0,
     mistakes={
-        "lacks the biases": weights,
-        "has a bias per group, not per filter": (
-            lambda side, maps, filters, groups: (
-                weights(side, maps, filters, groups) + groups
-            )
+        "lacks the biases": partial(counted, biases=lambda filters, groups: 0),
+        "has a bias per group, not per filter": partial(
+            counted, biases=lambda filters, groups: groups
         ),
-        "is that without groups": (
-            lambda side, maps, filters, groups: (
-                weights(side, maps, filters, 1) + filters
-            )
+        "is that without groups": partial(counted, splits=0),
+        "divides by the groups twice: maps and filters": partial(counted, splits=2),
+        "divides the biases by the groups as well": partial(
+            counted, biases=lambda filters, groups: filters / groups
         ),
-        "divides by the groups twice: maps and filters": (
-            lambda side, maps, filters, groups: (
-                weights(side, maps, filters, groups**2) + filters
-            )
-        ),
-        "divides the biases by the groups as well": (
-            lambda side, maps, filters, groups: (
-                (weights(side, maps, filters, 1) + filters) / groups
-            )
-        ),
-        "takes the side once, not squared": (
-            lambda side, maps, filters, groups: (
-                weights(side, maps, filters, groups) / side + filters
-            )
-        ),
+        "takes the side once, not squared": partial(counted, power=1),
     },
+    also_right=[counted],
 )
 def grouped_convolutions(rng):
     """``parameters(side, maps, filters, groups)`` counts a grouped convolution."""
