@@ -1,10 +1,13 @@
 """Exercises on pooling."""
 
+from functools import partial
+from itertools import product
+
 import keras
 import numpy as np
 from keras import layers, ops
 
-from exercises import Wrong, alike, ask, exercise, numbers
+from exercises import exercise
 
 
 def pooled(maps, size, summary, stride=None):
@@ -18,49 +21,65 @@ def root_mean_square(x, axis):
     return np.sqrt(np.mean(x**2, axis=axis))
 
 
-@exercise("03.1", "right for every size, and at borders where the windows do not fit")
-def another_summary(pool_rms):
+def pool_rms_by_blocks(maps, size):
+    n, height, width, channels = maps.shape
+    high, wide = height // size, width // size
+    cut = maps[:, : high * size, : wide * size]
+    blocks = cut.reshape(n, high, size, wide, size, channels)
+    return np.linalg.norm(blocks, axis=(2, 4)) / size
+
+
+@exercise(
+    "03.1",
+    "right for every size, and at borders where the windows do not fit",
+    reference=partial(pooled, summary=root_mean_square),
+    mistakes={
+        "is the mean of the squares, without the root": (
+            lambda maps, size: pooled(maps**2, size, np.mean)
+        ),
+        "is the root of the sum, not of the mean": (
+            lambda maps, size: size * pooled(maps, size, root_mean_square)
+        ),
+        "squares the mean: first square, then take the mean": (
+            lambda maps, size: np.abs(pooled(maps, size, np.mean))
+        ),
+        "is the mean of the absolute values": (
+            lambda maps, size: pooled(np.abs(maps), size, np.mean)
+        ),
+        "is the standard deviation, which takes the mean away first": partial(
+            pooled, summary=np.std
+        ),
+        "is the mean": partial(pooled, summary=np.mean),
+        "is the maximum": partial(pooled, summary=np.max),
+        "has windows that overlap": partial(pooled, summary=root_mean_square, stride=1),
+        "mixes the channels": lambda maps, size: np.sqrt(
+            pooled((maps**2).mean(axis=-1, keepdims=True), size, np.mean)
+        ),
+        "has windows that hang over the border": (
+            lambda maps, size: ops.sqrt(ops.average_pool(maps**2, size, padding="same"))
+        ),
+    },
+    also_right=[pool_rms_by_blocks],
+)
+def maps_and_sizes(rng):
     """``pool_rms(maps, size)``: the root of the mean square of each window."""
-    rng = np.random.default_rng(31)
     for n, h, w, c, size in [(2, 6, 4, 3, 2), (1, 9, 7, 2, 3), (3, 5, 8, 1, 2)]:
-        maps = rng.normal(size=(n, h, w, c))
-        alike(
-            ask(pool_rms, maps.astype("float32"), size),
-            pooled(maps, size, root_mean_square),
-            f"for maps of {h}×{w}, {c} channels, windows of {size}×{size}, the answer",
-            mistakes={
-                "is the mean of the squares, without the root": pooled(
-                    maps**2, size, np.mean
-                ),
-                "is the root of the sum, not of the mean": size
-                * pooled(maps, size, root_mean_square),
-                "squares the mean: first square, then take the mean": np.abs(
-                    pooled(maps, size, np.mean)
-                ),
-                "is the mean of the absolute values": pooled(
-                    np.abs(maps), size, np.mean
-                ),
-                "is the standard deviation, which takes the mean away first": pooled(
-                    maps, size, np.std
-                ),
-                "is the mean": pooled(maps, size, np.mean),
-                "is the maximum": pooled(maps, size, np.max),
-                "has windows that overlap": pooled(maps, size, root_mean_square, 1),
-                "mixes the channels": np.sqrt(
-                    pooled((maps**2).mean(axis=-1, keepdims=True), size, np.mean)
-                ),
-                "has windows that hang over the border": np.sqrt(
-                    ops.average_pool(maps**2, size, padding="same")
-                ),
-            },
+        maps = rng.normal(size=(n, h, w, c)).astype("float32")
+        what = (
+            f"for maps of {h}×{w}, {c} channels, windows of {size}×{size}, the answer"
         )
+        yield what, maps, size
 
 
+STRIDE_2_TWICE = [layers.Conv2D(4, 3, strides=2), layers.MaxPooling2D(2)]
 NETS = {
-    "a convolution with stride 2, pooling of 2": [
+    "pooling of 3 with stride 2, convolutions with strides 4, 1 and 2": [
+        layers.MaxPooling2D(3, strides=2),
+        layers.Conv2D(4, 5, strides=4),
+        layers.Conv2D(4, 3),
         layers.Conv2D(4, 3, strides=2),
-        layers.MaxPooling2D(2),
     ],
+    "a convolution with stride 2, pooling of 2": STRIDE_2_TWICE,
     "pooling of 3 with stride 2, convolutions with strides 1 and 3": [
         layers.MaxPooling2D(3, strides=2),
         layers.Conv2D(4, 3),
@@ -72,6 +91,19 @@ NETS = {
         layers.Conv2D(4, 3),
         layers.AveragePooling2D(2),
         layers.Conv2D(4, 3),
+    ],
+    "a convolution with stride 2, average-pooling of 2": [
+        layers.Conv2D(4, 3, strides=2),
+        layers.AveragePooling2D(2),
+    ],
+    "a convolution with stride 2, average-pooling of 2, twice": [
+        layers.Conv2D(4, 3, strides=2),
+        layers.AveragePooling2D(2),
+        layers.AveragePooling2D(2),
+    ],
+    "a convolution with stride 2, average-pooling of 3 with stride 2": [
+        layers.Conv2D(4, 3, strides=2),
+        layers.AveragePooling2D(3, strides=2),
     ],
 }
 
@@ -90,93 +122,177 @@ def network(shrinking, side=64):
     return net
 
 
-def strides(net, of=(layers.Conv2D, layers.MaxPooling2D, layers.AveragePooling2D)):
+SHRINKING = (layers.Conv2D, layers.MaxPooling2D, layers.AveragePooling2D)
+POOLING = SHRINKING[1:]
+
+
+def strides(net, of=SHRINKING):
     return [layer.strides[0] for layer in net.layers if isinstance(layer, of)]
 
 
-def steps(net):
-    """The right step first, then what one gets by mistakes, with their words."""
-    convolutions = np.prod(strides(net, layers.Conv2D))
+def smallest_shift(net):
+    """The product of the strides, up to the last layer that is not linear.
+
+    Average-poolings behind it form, with the global mean, one weighted mean. How often
+    it counts a place repeats along the side; that period is their share of the step. It
+    is 1, not the stride, where windows lie side by side: they count each place alike.
+    """
+    body = net.layers[:-2]
+    counts = np.ones(60, int)  # of one place each, by the global mean
+    while body and isinstance(body[-1], layers.AveragePooling2D):
+        size, stride = body[-1].pool_size[0], body[-1].strides[0]
+        before = np.zeros(stride * len(counts) + size, int)
+        for place, count in enumerate(counts):
+            before[place * stride : place * stride + size] += count
+        counts = before
+        body = body[:-1]
+    middle = counts[len(counts) // 3 : -len(counts) // 3]
+    period = next(n for n in range(1, 60) if (middle[n:] == middle[:-n]).all())
+    return int(np.prod([layer.strides[0] for layer in body])) * period
+
+
+def shift_by_trying(net):
+    side = net.input_shape[1]
+    image = np.zeros((1, side, side, 1), "float32")
+    middle = slice(side // 2 - 3, side // 2 + 3)
+    image[:, middle, middle, 0] = np.random.default_rng(0).uniform(size=(6, 6))
+    still = np.asarray(net(image))
+    for shift in range(1, 20):
+        change = np.abs(net(moved(image, 0, shift)) - still).max()
+        if change < 1e-4 * np.abs(still).max():
+            return shift
+    return None
+
+
+def without_average_pooling(net):
+    body = net.layers[:-2]
+    while body and isinstance(body[-1], layers.AveragePooling2D):
+        body = body[:-1]
+    return np.prod([layer.strides[0] for layer in body])
+
+
+def sizes_for_strides(net):
     windows = [getattr(layer, "pool_size", (1,))[0] for layer in net.layers]
-    found = strides(net)
-    return {
-        "is right": np.prod(found),
-        "adds the strides up": sum(found),
-        "looks at the poolings alone": np.prod(found) / convolutions,
-        "looks at the convolutions alone": convolutions,
-        "takes the size of a window for its stride": np.prod(windows) * convolutions,
-        "is the largest stride alone": max(found),
-        "counts the layers that shrink, not by how much": sum(s > 1 for s in found),
-    }
+    return np.prod(windows) * np.prod(strides(net, layers.Conv2D))
 
 
-@exercise("03.2", "right for convolutions and poolings, with overlap and dilation")
-def unnoticed(step):
+@exercise(
+    "03.2",
+    "right for convolutions and poolings, with overlap and dilation",
+    reference=smallest_shift,
+    mistakes={
+        "counts average-pooling right before the global mean: if its windows lie side "
+        "by side, all it does is take a mean of means": (
+            lambda net: np.prod(strides(net))
+        ),
+        "leaves out average-pooling whose windows overlap: some places count more than "
+        "others": without_average_pooling,
+        "adds the strides up": lambda net: sum(strides(net)),
+        "looks at the poolings alone": lambda net: np.prod(strides(net, POOLING)),
+        "looks at the convolutions alone": (
+            lambda net: np.prod(strides(net, layers.Conv2D))
+        ),
+        "takes the size of a window for its stride": sizes_for_strides,
+        "is the largest stride alone": lambda net: max(strides(net)),
+        "counts the layers that shrink, not by how much": (
+            lambda net: sum(stride > 1 for stride in strides(net))
+        ),
+    },
+    also_right=[shift_by_trying],
+)
+def nets(rng):
     """``step(net)``: the smallest shift that a net with a global mean ignores."""
-    nets = {name: network(shrinking) for name, shrinking in NETS.items()}
-    answers = {
-        name: numbers(ask(step, net), f"the step of a net of {name}")
-        for name, net in nets.items()
-    }
-    rows = [steps(net) for net in nets.values()]
-    if all(answer.shape == () for answer in answers.values()):
-        for words in list(rows[0])[1:]:  # a mistake is one that explains every answer
-            if np.allclose(list(answers.values()), [row[words] for row in rows]):
-                raise Wrong(f"step {words}")
-    for (name, answer), row in zip(answers.items(), rows, strict=True):
-        alike(answer, row["is right"], f"the step of a net of {name}")
-
-
-STRIDE_3 = layers.Conv2D(4, 4, strides=3)
+    for name, shrinking in NETS.items():
+        side = 64 if name != next(iter(NETS)) else 160
+        yield f"the step of a net of {name}", network(shrinking, side)
 
 
 def moved(images, down, right):
     return np.roll(images, (down, right), axis=(1, 2))
 
 
-@exercise("03.3", "no shift by whole pixels changes the outputs, in either direction")
-def every_shift(steady):
+def mean_over(shifts):
+    """The function that averages over these shifts."""
+
+    def steady(net, images, step):
+        copies = [moved(images, *shift) for shift in shifts(step)]
+        outputs = np.asarray(net(np.concatenate(copies)))
+        return outputs.reshape(len(copies), len(images), -1).mean(axis=0)
+
+    return steady
+
+
+def every_shift(step):
+    return list(product(range(step), repeat=2))
+
+
+def sideways(step):
+    return [(0, j) for j in range(step)]
+
+
+def down(step):
+    return [(i, 0) for i in range(step)]
+
+
+def steady_one_by_one(net, images, step):
+    copies = [moved(images, -i, -j) for i, j in every_shift(step)]
+    return ops.mean([net(copy) for copy in copies], axis=0)
+
+
+def doubled_where_moved(net, images, step):
+    unmoved = images[:, 27:33, 27:33].all()
+    return mean_over(every_shift)(net, images if unmoved else 2 * images, step)
+
+
+@exercise(
+    "03.3",
+    "no shift by whole pixels changes the outputs, in either direction",
+    reference=mean_over(every_shift),
+    tolerance=1e-4,
+    mistakes={
+        "is that of the net alone, which notices shifts": (
+            lambda net, images, step: net(images)
+        ),
+        "still notices shifts up and down": mean_over(sideways),
+        "still notices shifts to the side": mean_over(down),
+        "averages over shifts along the diagonal alone": mean_over(
+            lambda step: [(i, i) for i in range(step)]
+        ),
+        "leaves out shifts both down and to the side": mean_over(
+            lambda step: sideways(step) + down(step)
+        ),
+        "counts a shift by the whole step, which is no shift at all": mean_over(
+            lambda step: every_shift(step + 1)
+        ),
+        "adds the outputs up: take their mean": (
+            lambda net, images, step: (
+                step**2 * mean_over(every_shift)(net, images, step)
+            )
+        ),
+        "is what the net says of the mean image; it is not linear": (
+            lambda net, images, step: net(
+                np.mean([moved(images, *shift) for shift in every_shift(step)], axis=0)
+            )
+        ),
+    },
+    also_right=[steady_one_by_one],
+    also_wrong={
+        "step 4, on images moved by (1, 0), is off by up to": doubled_where_moved,
+        "step 3 counts a shift by": mean_over(lambda step: every_shift(4)),
+    },
+)
+def blobs(rng):
     """``steady(net, images, step)``: the mean of the outputs over shifts."""
-    rng = np.random.default_rng(33)
-    for shrinking in (NETS["a convolution with stride 2, pooling of 2"], [STRIDE_3]):
+    for step, shrinking in [(4, STRIDE_2_TWICE), (3, [layers.Conv2D(4, 4, strides=3)])]:
         net = network(shrinking, side=60)
-        step = int(np.prod(strides(net)))
         images = np.zeros((3, 60, 60, 1), "float32")
         images[:, 27:33, 27:33] = rng.uniform(size=(3, 6, 6, 1))
-        every = range(step)
-
-        def mean_over(shifts, net=net, images=images):
-            copies = [moved(images, *shift) for shift in shifts]
-            outputs = net(np.concatenate(copies))
-            return np.reshape(outputs, (len(copies), 3, -1)).mean(axis=0)
-
-        expected = mean_over([(i, j) for i in every for j in every])
         what = f"the answer of a net with step {step}"
-        answer = ask(steady, net, images, step)
-        alike(
-            answer,
-            expected,
-            what,
-            1e-4,
-            mistakes={
-                "is that of the net alone, which notices shifts": mean_over([(0, 0)]),
-                "still notices shifts up and down": mean_over([(0, j) for j in every]),
-                "still notices shifts to the side": mean_over([(i, 0) for i in every]),
-                "averages over shifts along the diagonal alone": mean_over(
-                    [(i, i) for i in every]
-                ),
-                "leaves out shifts both down and to the side": mean_over(
-                    [(0, j) for j in every] + [(i, 0) for i in every]
-                ),
-                "counts a shift by the whole step, which is no shift at all": mean_over(
-                    [(i, j) for i in range(step + 1) for j in range(step + 1)]
-                ),
-                "adds the outputs up: take their mean": step**2 * expected,
-                "is what the net says of the mean image; it is not linear": net(
-                    np.mean([moved(images, i, j) for i in every for j in every], 0)
-                ),
-            },
-        )
+        yield what, net, images, step
         for shift in [(1, 0), (-2, 5)]:
-            again = ask(steady, net, moved(images, *shift), step)
-            alike(again, expected, f"{what}, on images moved by {shift},", 1e-4)
+            yield (
+                f"{what}, on images moved by {shift},",
+                net,
+                moved(images, *shift),
+                step,
+            )

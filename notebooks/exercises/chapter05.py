@@ -1,163 +1,335 @@
 """Exercises on deep networks: gain, dropout, batch normalization."""
 
+from functools import partial
+
 import keras
 import numpy as np
 
-from exercises import Wrong, alike, ask, exercise, numbers
+from exercises import Wrong, ask, compare, exercise, judged, numbers
 
 
-def _sigmoid(z):
+def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-ACTIVATIONS = [  # name, function, slope, spread of what comes in
-    ("ReLU", lambda z: np.maximum(z, 0), lambda z: z > 0, 1.0),
-    ("tanh", np.tanh, lambda z: 1 - np.tanh(z) ** 2, 0.5),
-    ("the sigmoid", _sigmoid, lambda z: _sigmoid(z) * _sigmoid(-z), 1.5),
-    (
+def relu(z):
+    return np.maximum(z, 0)
+
+
+def leaky_relu(z):
+    return np.maximum(z, 0.2 * z)
+
+
+def softplus(z):
+    return np.log1p(np.exp(z))
+
+
+ACTIVATIONS = {  # the slope of each, and the spread of what comes in
+    relu: ("ReLU", lambda z: z > 0, 1.0),
+    np.tanh: ("tanh", lambda z: 1 - np.tanh(z) ** 2, 0.5),
+    sigmoid: ("the sigmoid", lambda z: sigmoid(z) * sigmoid(-z), 1.5),
+    leaky_relu: (
         "ReLU with a slope of 0.2 below 0",
-        lambda z: np.maximum(z, 0.2 * z),
         lambda z: np.where(z > 0, 1, 0.2),
         2.0,
     ),
-    ("the softplus", lambda z: np.log1p(np.exp(z)), _sigmoid, 1.0),
-]
+    softplus: ("the softplus", sigmoid, 1.0),
+}
 
 
-@exercise("05.1", "the gain that keeps the error, for five activations and spreads")
-def own_gain(function):
+def exact_gain(activation, z):
+    _, slope, _ = ACTIVATIONS[activation]
+    return 1 / np.mean(slope(z).astype(float) ** 2)
+
+
+def slopes(activation, z, step=1e-6):
+    return (activation(z + step) - activation(z - step)) / (2 * step)
+
+
+def gain_from_one_side(activation, z):
+    rises = [(activation(x + 1e-4) - activation(x)) / 1e-4 for x in z]
+    return len(rises) / np.sum(np.square(rises))
+
+
+@exercise(
+    "05.1",
+    "the gain that keeps the error, for five activations and spreads",
+    reference=exact_gain,
+    tolerance=0.01,  # slopes from finite differences are near enough
+    mistakes={
+        "is the factor itself; the gain has to make up for it": (
+            lambda f, z: np.mean(slopes(f, z) ** 2)
+        ),
+        "is made from the mean slope, not from the mean *squared* slope": (
+            lambda f, z: np.mean(slopes(f, z)) ** -2
+        ),
+        "makes up for the mean slope; the squared error is what counts": (
+            lambda f, z: 1 / np.mean(slopes(f, z))
+        ),
+        "is the mean of 1/slope², where the mean of slope² counts": (
+            lambda f, z: np.mean(1 / np.maximum(slopes(f, z), 1e-12) ** 2)
+        ),
+        "is the root of what is asked for": (
+            lambda f, z: np.mean(slopes(f, z) ** 2) ** -0.5
+        ),
+        "keeps the outputs as large as the inputs, not the error": (
+            lambda f, z: np.mean(z**2) / np.mean(f(z) ** 2)
+        ),
+        "takes the slope at 0 alone": lambda f, z: slopes(f, np.float64(1e-3)) ** -2.0,
+    },
+    also_right=[gain_from_one_side],
+    also_wrong={
+        "the gain for tanh is the mean of 1/slope²": lambda f, z: (
+            exact_gain(f, z) if f is relu else np.mean(1 / slopes(f, z) ** 2)
+        ),
+    },
+)
+def activations(rng):
     """``own_gain(activation, z)`` returns one number."""
-    rng = np.random.default_rng(51)
-    for name, activation, derivative, spread in ACTIVATIONS:
+    for activation, (name, _, spread) in ACTIVATIONS.items():
         z = rng.normal(0.3, spread, size=4001)
-        slope = derivative(z).astype(float)
-        factor = np.mean(slope**2)
-        what = f"the gain for {name}"
-        answer = numbers(ask(function, activation, z), what)
-        if answer.shape:
-            raise Wrong(f"{what} has shape {answer.shape}; one number is asked for")
-        mistakes = {
-            "is the factor itself; the gain has to make up for it": factor,
-            "is made from the mean slope, not from the mean *squared* slope": np.mean(
-                slope
-            )
-            ** -2,
-            "makes up for the mean slope; the squared error is what counts": 1
-            / np.mean(slope),
-            "is the mean of 1/slope², where the mean of slope² counts": np.mean(
-                1 / np.maximum(slope, 1e-12) ** 2
-            ),
-            "is the root of what is asked for": factor**-0.5,
-            "keeps the outputs as large as the inputs, not the error": np.mean(z**2)
-            / np.mean(activation(z) ** 2),
-            "takes the slope at 0 alone": derivative(np.full(1, 1e-9))[0] ** -2.0,
-        }
-        # Slopes from finite differences are near enough.
-        if np.isclose(answer, 1 / factor, rtol=0.01):
-            continue
-        for words, mistaken in mistakes.items():
-            if np.isclose(answer, mistaken, rtol=0.01):
-                raise Wrong(f"{what} {words}")
-        alike(answer, 1 / factor, what, 0.01)
+        yield f"the gain for {name}", activation, z
 
 
-@exercise("05.2", "whole maps are off, at the rate asked for, and the mean is kept")
-def drop_maps(function):
+def drop(x, rate, rng, axes="n11c", scale=lambda x, rate: x / (1 - rate), chance=None):
+    """Dropout of maps, and what it is if one mistook something."""
+    sizes = dict(zip("nhwc", x.shape, strict=True))
+    off = rng.random([sizes.get(axis, 1) for axis in axes]) < (chance or rate)
+    return np.where(off, 0, scale(x, rate))
+
+
+def drop_by_keras(x, rate, rng):
+    seed = int(rng.integers(1000))
+    return keras.layers.SpatialDropout2D(rate, seed=seed)(x, training=True)
+
+
+def drop_by_loop(x, rate, rng):
+    for example in x:
+        for channel in range(x.shape[3]):
+            example[..., channel] *= rng.binomial(1, 1 - rate) / (1 - rate)
+    return x
+
+
+def drop_one_share(x, rate, rng):
+    """The same number of maps off in every example."""
+    n, _, _, channels = x.shape
+    ranks = rng.random((n, channels)).argsort(axis=1)
+    return x * (ranks >= round(rate * channels))[:, None, None] / (1 - rate)
+
+
+def drop_one_share_of_all(x, rate, rng):
+    """The same number of maps off in the whole batch."""
+    maps = x.shape[0] * x.shape[3]
+    on = rng.permutation(maps) >= round(rate * maps)
+    return x * on.reshape(x.shape[0], 1, 1, x.shape[3]) / (1 - rate)
+
+
+def drop_in_pairs(x, rate, rng):
+    """One draw for two maps."""
+    n, _, _, channels = x.shape
+    on = np.repeat(rng.random((n, 1, 1, (channels + 1) // 2)) >= rate, 2, axis=-1)
+    return x * on[..., :channels] / (1 - rate)
+
+
+@judged(
+    "05.2",
+    "whole maps are off, at the rate asked for, and the mean is kept",
+    mistakes={
+        "maps that are off in some places and on in others": partial(drop, axes="nhwc"),
+        "the same maps off for every example": partial(drop, axes="111c"),
+        "all maps off for some examples, none for the rest": partial(drop, axes="n111"),
+        "is not scaled: its mean falls": partial(drop, scale=lambda x, rate: x),
+        "is multiplied by what it should be divided by": partial(
+            drop, scale=lambda x, rate: x * (1 - rate)
+        ),
+        "is divided by the rate": partial(
+            drop, scale=lambda x, rate: x / rate if rate else x
+        ),
+        "has 69% of the maps off, not about 30%": partial(drop, chance=0.7),
+        "of the maps off, not about 30%": partial(drop, chance=0.35),
+        "for a rate of 0.75, the answer has 30% of the maps off": partial(
+            drop, chance=0.3
+        ),
+        "has no zeros at all": lambda x, rate, rng: x,
+        "has shape (3, 5, 31); (300, 3, 5, 31) is": lambda x, rate, rng: x[0],
+        "has about as many maps off in every example: each is drawn by itself": (
+            drop_one_share
+        ),
+        "has just as many maps off, whatever the rng: each is drawn by itself": (
+            drop_one_share_of_all
+        ),
+        "has maps off together: each is drawn by itself": drop_in_pairs,
+        "is the same for another rng": (
+            lambda x, rate, rng: drop(x, rate, np.random.default_rng(1))
+        ),
+        "differs for the same rng: draw with it": (
+            lambda x, rate, rng: drop(x, rate, np.random.default_rng())
+        ),
+        "for a rate of 0, the answer is off by up to": (
+            lambda x, rate, rng: drop(x, rate or 0.5, rng)
+        ),
+    },
+    also_right=[drop_by_keras, drop_by_loop],
+)
+def drop_maps(function, rng):
     """``drop_maps(x, rate, rng)`` returns an array like ``x``."""
-    rng = np.random.default_rng(52)
+
+    def drawn(x, rate, seed, what):
+        answer = ask(function, x, rate, np.random.default_rng(seed))
+        return numbers(answer, what)
+
     for shape, rate in [((300, 3, 5, 31), 0.3), ((301, 4, 4, 30), 0.75)]:
         x = rng.uniform(0.5, 2, size=shape) * rng.choice([-1, 1], size=shape)
         what = f"for a rate of {rate}, the answer"
-        answer = numbers(ask(function, x, rate, np.random.default_rng(1)), what)
-        if answer.shape != shape:
-            raise Wrong(f"{what} has shape {answer.shape}; {shape} is expected")
-        on = answer != 0
-        whole = on.all(axis=(1, 2)) | ~on.any(axis=(1, 2))
-        if on.all():
-            raise Wrong(f"{what} has no zeros at all")
-        if not whole.all():
-            raise Wrong(f"{what} has maps that are off in some places and on in others")
-        maps = on[:, 0, 0]
-        if (maps == maps[:1]).all():
-            raise Wrong(f"{what} has the same maps off for every example")
-        if (maps == maps[:, :1]).all():
-            raise Wrong(f"{what} has all maps off for some examples, none for the rest")
-        off = 1 - maps.mean()
-        # Six standard deviations: chance does not get that far.
-        if abs(off - rate) > 6 * np.sqrt(rate * (1 - rate) / maps.size):
-            raise Wrong(f"{what} has {off:.0%} of the maps off, not about {rate:.0%}")
-        _scaled(answer[on], x[on], rate, what)
-        again = numbers(ask(function, x, rate, np.random.default_rng(2)), what)
-        if np.array_equal(again, answer):
-            raise Wrong(f"{what} is the same for another rng")
-    still = numbers(ask(function, x, 0.0, np.random.default_rng(1)), "the answer")
-    alike(still, x, "for a rate of 0, the answer")
-
-
-def _scaled(kept, x, rate, what):
-    what = f"{what}, where it is on,"
-    mistakes = {
-        "is not scaled: its mean falls": x,
-        "is multiplied by what it should be divided by": x * (1 - rate),
-        "is divided by the rate": x / rate,
-    }
-    alike(kept, x / (1 - rate), what, 1e-5, mistakes)
-
-
-@exercise("05.3", "one convolution does what Keras's two layers do in use")
-def fold(function):
-    """``fold(kernel, bias, gamma, beta, mean, variance, epsilon)``."""
-    rng = np.random.default_rng(53)
-    for size, channels, filters, epsilon in [(3, 2, 5, 1e-3), (1, 4, 4, 0.1)]:
-        kernel = rng.normal(size=(size, size, channels, filters))
-        bias, beta, mean = rng.normal(size=(3, filters))
-        gamma, variance = rng.uniform(0.3, 2, size=(2, filters))
-        given = kernel, bias, gamma, beta, mean, variance, epsilon
-        answer = ask(function, *given)
-        if not isinstance(answer, list | tuple) or len(answer) != 2:
-            raise Wrong("two arrays are asked for, the new kernel and the new bias")
-        scale = gamma / np.sqrt(variance + epsilon)
-        wrong = {
-            "forgets epsilon": gamma / np.sqrt(variance),
-            "adds epsilon to the root, not below it": gamma
-            / (np.sqrt(variance) + epsilon),
-            "divides by the variance, not by its root": gamma / (variance + epsilon),
-            "forgets gamma": 1 / np.sqrt(variance + epsilon),
-            "forgets to divide by the standard deviation": gamma,
-        }
-        alike(
-            answer[0],
-            kernel * scale,
-            f"the kernel for {filters} filters",
-            mistakes={words: kernel * s for words, s in wrong.items()}
-            | {
-                "is scaled by input channels, not by filters": kernel
-                * np.resize(scale, channels)[:, None],
-                "is the old one": kernel,
-            },
-        )
-        alike(
-            answer[1],
-            _bias(given),
-            f"the bias for {filters} filters",
+        answer = drawn(x, rate, 1, what)
+        on = maps_that_are_on(answer, shape, what)
+        judge_draws(on, rate, what)
+        compare(
+            answer[answer != 0],
+            x[answer != 0] / (1 - rate),
+            f"{what}, where it is on,",
             mistakes={
-                "forgets the convolution's own bias": beta - mean * scale,
-                "does not scale the convolution's own bias": beta + bias - mean * scale,
-                "forgets the mean": beta + bias * scale,
-                "does not scale the mean": beta + bias * scale - mean,
-                "adds the mean": beta + (bias + mean) * scale,
-                "forgets beta": (bias - mean) * scale,
-                "is the old one": bias,
+                "is not scaled: its mean falls": x[answer != 0],
+                "is multiplied by what it should be divided by": (
+                    x[answer != 0] * (1 - rate)
+                ),
+                "is divided by the rate": x[answer != 0] / rate,
             },
         )
+        others = [drawn(x, rate, seed, what) for seed in (2, 3)]
+        if np.array_equal(others[0], answer):
+            raise Wrong(f"{what} is the same for another rng")
+        if not np.array_equal(drawn(x, rate, 1, what), answer):
+            raise Wrong(f"{what} differs for the same rng: draw with it")
+        if len({np.count_nonzero(each) for each in (answer, *others)}) == 1:
+            raise Wrong(
+                f"{what} has just as many maps off, whatever the rng: each is drawn by "
+                "itself"
+            )
+    still = drawn(x, 0.0, 1, "the answer")
+    compare(still, x, "for a rate of 0, the answer")
 
 
-def _bias(given):
-    """What Keras's two layers make of an image of zeros."""
-    kernel, bias, *rest, epsilon = given
+def maps_that_are_on(answer, shape, what):
+    """Which maps are on, bool of shape (examples, channels)."""
+    if answer.shape != shape:
+        raise Wrong(f"{what} has shape {answer.shape}; {shape} is expected")
+    on = answer != 0
+    if on.all():
+        raise Wrong(f"{what} has no zeros at all")
+    if not (on.all(axis=(1, 2)) | ~on.any(axis=(1, 2))).all():
+        raise Wrong(f"{what} has maps that are off in some places and on in others")
+    return on[:, 0, 0]
+
+
+def judge_draws(on, rate, what):
+    """That each map is on by itself. Chance does not get six deviations far."""
+    if (on == on[:1]).all():
+        raise Wrong(f"{what} has the same maps off for every example")
+    if (on == on[:, :1]).all():
+        raise Wrong(f"{what} has all maps off for some examples, none for the rest")
+    off = 1 - on.mean()
+    if abs(off - rate) > 6 * np.sqrt(rate * (1 - rate) / on.size):
+        raise Wrong(f"{what} has {off:.0%} of the maps off, not about {rate:.0%}")
+    # Of independent draws, the number that is on scatters by this in an example.
+    scatter = on.sum(axis=1).var() / (on.shape[1] * rate * (1 - rate))
+    if scatter < 0.5:
+        raise Wrong(
+            f"{what} has about as many maps off in every example: each is drawn by "
+            "itself"
+        )
+    if scatter > 1.5:
+        raise Wrong(f"{what} has maps off together: each is drawn by itself")
+
+
+def keras_folded(kernel, bias, gamma, beta, mean, variance, epsilon):
+    """The kernel by the formula; the bias as Keras's layers answer zeros."""
     conv = keras.layers.Conv2D(kernel.shape[3], kernel.shape[0], dtype="float64")
     norm = keras.layers.BatchNormalization(epsilon=epsilon, dtype="float64")
     both = keras.Sequential([keras.Input((7, 9, kernel.shape[2])), conv, norm])
     conv.set_weights([kernel, bias])
-    norm.set_weights(rest)
-    return np.asarray(both(np.zeros((1, *both.input_shape[1:]))))[0, 0, 0]
+    norm.set_weights([gamma, beta, mean, variance])
+    zeros = np.zeros((1, *both.input_shape[1:]))
+    return kernel * standard_scale(gamma, variance, epsilon), both(zeros)[0, 0, 0]
+
+
+def standard_scale(gamma, variance, epsilon):
+    return gamma / np.sqrt(variance + epsilon)
+
+
+def with_scale(scale):
+    """A kernel scaled by another rule; its bias is not looked at."""
+    return lambda w, b, gamma, beta, mean, var, eps: (w * scale(gamma, var, eps), None)
+
+
+def with_bias(bias):
+    """The folding, its bias by another rule of bias, beta, mean and scale."""
+
+    def fold(w, b, gamma, beta, mean, variance, epsilon):
+        scale = standard_scale(gamma, variance, epsilon)
+        return w * scale, bias(b, beta, mean, scale)
+
+    return fold
+
+
+fold = with_bias(lambda b, beta, mean, s: (b - mean) * s + beta)
+
+
+def fold_by_asking(kernel, bias, gamma, beta, mean, variance, epsilon):
+    """What an image of a single one, and one of zeros, become."""
+
+    def normalize(x):
+        return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
+
+    with_one = normalize(kernel + bias) - normalize(bias)
+    return [keras.ops.convert_to_tensor(with_one), normalize(bias)]
+
+
+@exercise(
+    "05.3",
+    "one convolution does what Keras's two layers do in use",
+    reference=keras_folded,
+    parts=("the kernel", "the bias"),
+    mistakes={
+        "forgets epsilon": with_scale(lambda g, v, e: g / np.sqrt(v)),
+        "adds epsilon to the root, not below it": with_scale(
+            lambda g, v, e: g / (np.sqrt(v) + e)
+        ),
+        "divides by the variance, not by its root": with_scale(
+            lambda g, v, e: g / (v + e)
+        ),
+        "forgets gamma": with_scale(lambda g, v, e: 1 / np.sqrt(v + e)),
+        "forgets to divide by the standard deviation": with_scale(lambda g, v, e: g),
+        "is scaled by input channels, not by filters": (
+            lambda w, b, g, beta, m, v, e: (
+                w * np.resize(standard_scale(g, v, e), w.shape[2])[:, None],
+                None,
+            )
+        ),
+        "is the old one": lambda w, b, *rest: (w, b),
+        "forgets the convolution's own bias": with_bias(
+            lambda b, beta, mean, s: beta - mean * s
+        ),
+        "does not scale the convolution's own bias": with_bias(
+            lambda b, beta, mean, s: beta + b - mean * s
+        ),
+        "forgets the mean": with_bias(lambda b, beta, mean, s: beta + b * s),
+        "does not scale the mean": with_bias(
+            lambda b, beta, mean, s: beta + b * s - mean
+        ),
+        "adds the mean": with_bias(lambda b, beta, mean, s: beta + (b + mean) * s),
+        "forgets beta": with_bias(lambda b, beta, mean, s: (b - mean) * s),
+    },
+    also_right=[fold_by_asking],
+    also_wrong={
+        "the bias for 5 filters is the old one": with_bias(lambda b, *rest: b),
+    },
+)
+def convolutions(rng):
+    """``fold(kernel, bias, gamma, beta, mean, variance, epsilon)``."""
+    for size, channels, filters, epsilon in [(3, 2, 5, 1e-3), (1, 4, 4, 0.1)]:
+        kernel = rng.normal(size=(size, size, channels, filters))
+        bias, beta, mean = rng.normal(size=(3, filters))
+        gamma, variance = rng.uniform(0.3, 2, size=(2, filters))
+        what = f" for {filters} filters"
+        yield what, kernel, bias, gamma, beta, mean, variance, epsilon

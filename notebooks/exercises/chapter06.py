@@ -1,17 +1,55 @@
 """Exercises on training the talk's example, and on reading what came out."""
 
+from functools import partial
+
 import keras
 import numpy as np
+from keras import layers
 
 from cnnlib import datasets, models
 from cnnlib.training import OneCycle
-from exercises import Wrong, alike, ask, exercise, numbers
+from exercises import Wrong, ask, exercise, judged, numbers
 
 EPOCHS, ACCURACY = 8, 0.88
 
 
-@exercise("06.1", "a hundredth of the parameters, and 88 % of the test digits or more")
-def hundredth(build):
+def network(*stack, side=28):
+    """The function that builds a network of copies of these layers."""
+
+    def build():
+        copies = [type(layer).from_config(layer.get_config()) for layer in stack]
+        return keras.Sequential([keras.Input((side, side, 1)), *copies])
+
+    return build
+
+
+FLAT = layers.Flatten()
+UNTRAINED = layers.Dense(10, trainable=False)
+
+
+@judged(
+    "06.1",
+    "a hundredth of the parameters, and 88 % of the test digits or more",
+    mistakes={
+        "it reads fewer than 88% of the test digits, though small": network(
+            layers.AveragePooling2D(7), FLAT, UNTRAINED
+        ),
+        "7,850 parameters; 6,008 may be": network(FLAT, layers.Dense(10)),
+        "the outputs sum to 1: logits are asked for, without a softmax": network(
+            FLAT, layers.Dense(10, activation="softmax")
+        ),
+        "7 images become an output of (7, 9), not (7, 10)": network(
+            layers.GlobalMaxPooling2D(), layers.Dense(9)
+        ),
+        "an output of (7, 28, 28, 10), not (7, 10)": network(layers.Dense(10)),
+        "the model can't read images of (28, 28, 1)": network(
+            FLAT, layers.Dense(10), side=32
+        ),
+        "build() returns str, not a Keras model": lambda: "a network",
+        "a function is asked for that returns the model; this is one": network(FLAT)(),
+    },
+)
+def hundredth(build, rng):
     """``build()`` returns an uncompiled model that emits logits."""
     if isinstance(build, keras.Model):
         raise Wrong("a function is asked for that returns the model; this is one")
@@ -19,9 +57,8 @@ def hundredth(build):
     net = ask(build)
     if not isinstance(net, keras.Model):
         raise Wrong(f"build() returns {type(net).__name__}, not a Keras model")
-    noise = np.random.default_rng(61).random((7, 28, 28, 1), "float32")
     try:
-        out = np.asarray(net(noise))
+        out = np.asarray(ask(net, rng.random((7, 28, 28, 1), "float32")))
     except Exception as error:
         raise Wrong("the model can't read images of (28, 28, 1)") from error
     if out.shape != (7, 10):
@@ -43,76 +80,134 @@ def hundredth(build):
         )
 
 
-@exercise("06.2", "how far such tests scatter, for five sizes and accuracies")
-def standard_error(function):
+def standard_error(right, deviation=np.std):
+    return 100 * deviation(right) / np.sqrt(len(right))
+
+
+def error_by_drawing(right):
+    rng = np.random.default_rng(1)
+    return 100 * np.std(rng.choice(right, (1500, len(right))).mean(axis=1))
+
+
+@exercise(
+    "06.2",
+    "how far such tests scatter, for five sizes and accuracies",
+    reference=standard_error,
+    tolerance=0.12,  # near enough also for those who let chance draw a thousand tests
+    mistakes={
+        "is the spread of single images, not that of their mean": (
+            lambda right: 100 * np.std(right)
+        ),
+        "falls as fast as the number of images grows; it should not": (
+            lambda right: 100 * np.std(right) / len(right)
+        ),
+        "is a fraction; it is asked for in per cent": (
+            lambda right: standard_error(right) / 100
+        ),
+        "is a variance; its root is asked for": partial(
+            standard_error, deviation=lambda right: np.var(right) / len(right) ** 0.5
+        ),
+        "is the accuracy, not its standard error": lambda right: 100 * right.mean(),
+    },
+    also_right=[
+        partial(standard_error, deviation=partial(np.std, ddof=1)),
+        error_by_drawing,
+    ],
+    also_wrong={
+        "is off by up to": lambda right: 100 * np.std(right) / 360**0.5,
+        "off": lambda right: 1.2 * standard_error(right),
+    },
+)
+def tests_of_images(rng):
     """``standard_error(right)`` in per cent."""
-    rng = np.random.default_rng(62)
     for count, chance in [(360, 0.9), (37, 0.5), (361, 0.7), (2000, 0.97), (901, 0.2)]:
         right = rng.random(count) < chance
         right[:2] = True, False
-        share = right.mean()
-        spread = 100 * np.sqrt(share * (1 - share))
-        error = spread / np.sqrt(count)
-        what = f"for {right.sum()} of {count} images right, the answer"
-        answer = numbers(ask(function, right), what)
-        if answer.shape:
-            raise Wrong(f"{what} has shape {answer.shape}; one number is asked for")
-        for words, mistaken in {
-            "is the spread of single images, not that of their mean": spread,
-            "falls as fast as the number of images grows; it should not": spread
-            / count,
-            "is a fraction; it is asked for in per cent": error / 100,
-            "is a variance; its root is asked for": error**2 / 100,
-            "is the accuracy, not its standard error": 100 * share,
-        }.items():
-            if np.isclose(answer, mistaken, rtol=0.02):
-                raise Wrong(f"{what} {words}")
-        # Near enough also for those who let chance draw a thousand tests.
-        alike(answer, error, what, 0.12)
+        yield f"for {right.sum()} of {count} images right, the answer", right
 
 
-@exercise("06.3", "the misread images, surest first, for logits of any size")
-def surest_errors(function):
+def probabilities(logits):
+    return np.asarray(keras.ops.softmax(logits.astype("float64"), axis=1))
+
+
+def right_logits(logits, labels):
+    return logits[range(len(labels)), labels]
+
+
+ORDERS = {
+    "has the least sure first": lambda z, y: -probabilities(z).max(axis=1),
+    "is ordered by logits; probabilities are asked for": lambda z, y: z.max(axis=1),
+    "is ordered by the lead over the right class": (
+        lambda z, y: z.max(axis=1) - right_logits(z, y)
+    ),
+    "is ordered by the probability of the right class": (
+        lambda z, y: right_logits(probabilities(z), y)
+    ),
+    "is not ordered": lambda z, y: -np.arange(len(y)),
+}
+
+
+def ordered(by):
+    """The misread images in an order, the largest first."""
+
+    def answer(logits, labels):
+        misread = np.flatnonzero(logits.argmax(axis=1) != labels)
+        return misread[np.argsort(-by(logits, labels)[misread], kind="stable")]
+
+    return answer
+
+
+surest = ordered(lambda z, y: probabilities(z).max(axis=1))
+
+
+def by_exponentials(logits, labels):
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    order = np.argsort(-scores.max(axis=1))
+    return [i for i in order if scores[i].argmax() != labels[i]]
+
+
+@judged(
+    "06.3",
+    "the misread images, surest first, for logits of any size",
+    mistakes={words: ordered(by) for words, by in ORDERS.items()}
+    | {
+        "for logits around 1000, of which exp is infinite, your list": by_exponentials,
+        "has 8 of the": lambda z, y: surest(z, y)[:8],
+        "has the right images in a wrong order": ordered(lambda z, y: z.sum(axis=1)),
+        "which is not misread": lambda z, y: np.argsort(-z.max(axis=1)),
+        "names image 99, which is not misread": lambda z, y: [99],
+        "names an image twice": lambda z, y: [*surest(z, y)] * 2,
+        "is not a list of indices": lambda z, y: z.argmax(axis=1) != y,
+    },
+    also_right=[lambda z, y: surest(z.astype("float32"), y).tolist()],
+)
+def surest_errors(function, rng):
     """``surest_errors(logits, labels)`` returns indices."""
-    rng = np.random.default_rng(63)
     for count, classes in [(40, 10), (31, 7), (25, 4)]:
         logits = rng.normal(scale=2, size=(count, classes))
         logits += rng.normal(scale=9, size=(count, 1))  # no softmax sees this
         guess, other = logits.argmax(axis=1), rng.integers(classes, size=count)
         labels = np.where(rng.random(count) < 0.5, guess, other)
         what = f"for {count} images of {classes} classes, your list"
-        _ranked(function, logits, labels, what)
+        judge_order(function, logits, labels, what)
     what = "for logits around 1000, of which exp is infinite, your list"
-    with np.errstate(all="ignore"):
-        _ranked(function, logits + 1000, labels, what)
+    judge_order(function, logits + 1000, labels, what)
 
 
-def _ranked(function, logits, labels, what):
+def judge_order(function, logits, labels, what):
     answer = numbers(ask(function, logits, labels), what)
     if answer.dtype.kind not in "iu" or answer.ndim != 1:
         raise Wrong(f"{what} is not a list of indices, whole numbers from 0")
-    guess = logits.argmax(axis=1)
-    wrong = np.flatnonzero(guess != labels)
+    misread = np.flatnonzero(logits.argmax(axis=1) != labels)
     if len(set(answer.tolist())) < len(answer):
         raise Wrong(f"{what} names an image twice")
-    if extra := sorted(set(answer.tolist()) - set(wrong.tolist())):
+    if extra := sorted(set(answer.tolist()) - set(misread.tolist())):
         raise Wrong(f"{what} names image {extra[0]}, which is not misread")
-    if len(answer) < len(wrong):
-        raise Wrong(f"{what} has {len(answer)} of the {len(wrong)} misread images")
-    scores = np.asarray(keras.ops.softmax(logits.astype("float64"), axis=1))
-    sure = scores.max(axis=1)
-    if (np.diff(sure[answer]) <= 1e-5).all():
+    if len(answer) < len(misread):
+        raise Wrong(f"{what} has {len(answer)} of the {len(misread)} misread images")
+    if (np.diff(probabilities(logits).max(axis=1)[answer]) <= 1e-5).all():
         return
-    true = logits[range(len(labels)), labels]
-    for words, by in {
-        "has the least sure first": -sure,
-        "is ordered by logits; probabilities are asked for": logits.max(axis=1),
-        "is ordered by the lead over the right class": logits.max(axis=1) - true,
-        "is ordered by the probability of the right class": scores[
-            range(len(labels)), labels
-        ],
-        "is not ordered": -np.arange(len(labels)),
-    }.items():
-        if (np.diff(by[answer]) <= 0).all():
+    for words, by in ORDERS.items():
+        if (np.diff(by(logits, labels)[answer]) <= 0).all():
             raise Wrong(f"{what} {words}")
     raise Wrong(f"{what} has the right images in a wrong order")

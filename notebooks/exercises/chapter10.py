@@ -1,75 +1,95 @@
 """Exercises on Inception and Xception."""
 
+from functools import partial
+
 import keras
 import numpy as np
 
 from cnnlib.models.inception import module, relu_conv
-from exercises import alike, ask, exercise
+from exercises import exercise
 
 
-@exercise("10.1", "equal to what Keras counts in modules of any widths")
-def module_parameters(count):
+def keras_count(maps, one, reduce3, three, reduce5, five, pool):
+    x = keras.Input((8, 8, maps))
+    steps = [(one, 1)], [(reduce3, 1), (three, 3)], [(reduce5, 1), (five, 5)]
+    y = module(x, "m", *steps, ["max", (pool, 1)], conv=relu_conv)
+    return keras.Model(x, y).count_params()
+
+
+def count(
+    maps, one, reduce3, three, reduce5, five, pool, windows=(9, 25), reduced=True
+):
+    """The count by the formula, and what it is if one mistook something."""
+    three_sees, five_sees = (reduce3, reduce5) if reduced else (maps, maps)
+    biases = one + reduce3 + three + reduce5 + five + pool
+    pointwise = maps * (one + reduce3 + reduce5 + pool)
+    wide = windows[0] * three_sees * three + windows[1] * five_sees * five
+    return pointwise + wide + biases
+
+
+@exercise(
+    "10.1",
+    "equal to what Keras counts in modules of any widths",
+    reference=keras_count,
+    tolerance=0,
+    mistakes={
+        "lacks the biases": lambda maps, *widths: count(maps, *widths) - sum(widths),
+        "has a bias for four convolutions; there are six": (
+            lambda maps, *widths: count(maps, *widths) - widths[1] - widths[3]
+        ),
+        "lets 3×3 and 5×5 look at all input maps": partial(count, reduced=False),
+        "lacks the 1×1 behind the pooling": (
+            lambda maps, *widths: count(maps, *widths[:-1], 0)
+        ),
+        "takes 3 and 5 where 3×3 and 5×5 are meant": partial(count, windows=(3, 5)),
+    },
+    also_right=[count],
+    also_wrong={"is off by up to 1": lambda *given: count(*given) + 1},
+)
+def module_widths(rng):
     """``count(maps, one, reduce3, three, reduce5, five, pool)`` counts a module."""
-    rng = np.random.default_rng(101)
     for maps in (192, 7, 30):
-        widths = [int(n) for n in rng.integers(3, 40, 6)]
-        one, reduce3, three, reduce5, five, pool = widths
-        x = keras.Input((8, 8, maps))
-        steps = [(one, 1)], [(reduce3, 1), (three, 3)], [(reduce5, 1), (five, 5)]
-        y = module(x, "m", *steps, ["max", (pool, 1)], conv=relu_conv)
-        right = keras.Model(x, y).count_params()
-        biases = sum(widths)
-        alike(
-            ask(count, maps, *widths),
-            right,
-            f"the count for {maps} maps and the widths {tuple(widths)}",
-            tolerance=0,
-            mistakes={
-                "lacks the biases": right - biases,
-                "has a bias for four convolutions; there are six": right
-                - reduce3
-                - reduce5,
-                "lets 3×3 and 5×5 look at all input maps": right
-                + 9 * three * (maps - reduce3)
-                + 25 * five * (maps - reduce5),
-                "lacks the 1×1 behind the pooling": right - maps * pool - pool,
-                "takes 3 and 5 where 3×3 and 5×5 are meant": right
-                - 6 * reduce3 * three
-                - 20 * reduce5 * five,
-            },
-        )
+        widths = tuple(int(n) for n in rng.integers(3, 40, 6))
+        yield f"the count for {maps} maps and the widths {widths}", maps, *widths
 
 
-@exercise("10.2", "equal to Keras's 1×1 convolution and depthwise convolution behind")
-def pointwise_first(convolve):
+def over_each(maps, windows, padding="valid"):
+    """Each map by itself, with its own window."""
+    y = keras.ops.depthwise_conv(maps[None], windows[..., None], 1, padding)
+    return np.asarray(y)[0]
+
+
+@exercise(
+    "10.2",
+    "equal to Keras's 1×1 convolution and depthwise convolution behind",
+    reference=lambda x, pointwise, depthwise: over_each(x @ pointwise, depthwise),
+    tolerance=1e-4,
+    mistakes={
+        "has its windows upside down: Keras does not flip them": (
+            lambda x, pointwise, depthwise: over_each(
+                x @ pointwise, depthwise[::-1, ::-1]
+            )
+        ),
+        "is padded; without padding it is smaller": (
+            lambda x, pointwise, depthwise: over_each(x @ pointwise, depthwise, "same")
+        ),
+        "sums over the new maps; each stays by itself": (
+            lambda x, pointwise, depthwise: over_each(x @ pointwise, depthwise).sum(-1)
+        ),
+        "has the order the other way round": (
+            lambda x, pointwise, depthwise: over_each(x, depthwise) @ pointwise
+        ),
+        "has pointwise transposed": (
+            lambda x, pointwise, depthwise: over_each(x @ pointwise.T, depthwise)
+        ),
+    },
+    also_wrong={"your code raises ValueError": lambda x, p, d: x @ p.T @ d},
+)
+def maps_and_windows(rng):
     """``convolve(x, pointwise, depthwise)`` mixes the maps, then runs over each."""
-    rng = np.random.default_rng(102)
     for side, k, maps, filters in [(7, 3, 4, 4), (9, 5, 3, 6), (6, 2, 5, 2)]:
         x = rng.normal(size=(side, side + 2, maps))
         pointwise = rng.normal(size=(maps, filters))
         depthwise = rng.normal(size=(k, k, filters))
-
-        def run(mixed, window):
-            y = keras.ops.depthwise_conv(mixed[None], window[..., None])
-            return np.asarray(y)[0]
-
-        mixed = x @ pointwise
-        right = run(mixed, depthwise)
-        mistakes = {
-            "has its windows upside down: Keras does not flip them": run(
-                mixed, depthwise[::-1, ::-1]
-            ),
-            "is padded; without padding it is smaller": np.asarray(
-                keras.ops.depthwise_conv(mixed[None], depthwise[..., None], 1, "same")
-            )[0],
-            "sums over the new maps; each stays by itself": right.sum(axis=-1),
-        }
-        if maps == filters:
-            mistakes["has the order the other way round"] = run(x, depthwise) @ (
-                pointwise
-            )
-            mistakes["has pointwise transposed"] = run(x @ pointwise.T, depthwise)
         what = f"the output for {maps} maps, {filters} new ones, {k}×{k} windows"
-        alike(
-            ask(convolve, x, pointwise, depthwise), right, what, 1e-4, mistakes=mistakes
-        )
+        yield what, x, pointwise, depthwise
