@@ -71,13 +71,12 @@ def behind(course: Course) -> dict[Path, str]:
     Raises:
         CourseError: the README has no place for the table, or a notebook no title.
     """
-    texts, lessons = {}, [_lesson(path) for path in course.notebooks()]
+    lessons = [_lesson(path) for path in course.notebooks()]
     readme = course.root / "README.md"
-    texts[readme] = _filled(
-        readme.read_text(encoding="utf-8"), "notebooks", _notebooks(lessons)
-    )
-    if "<!-- notebooks -->" not in texts[readme]:
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    if "<!-- notebooks -->" not in text:
         raise CourseError("README.md has no <!-- notebooks --> for the table")
+    texts = {readme: _filled(text, "notebooks", _notebooks(lessons))}
     for path in course.notebooks():
         nb = nbformat.read(path, as_version=4)
         for cell in nb.cells:

@@ -128,7 +128,7 @@ def test_a_deck_with_everything_fits_shows_and_fetches_nothing(full_course, tmp_
     found = look(drawn(full_course.root, "02_everything"), tmp_path)
     assert found["wrong"] == found["fetched"] == found["asked"] == []
     assert found["types"] == [[28, 24]] * 5  # there is room for the larger type
-    # A figure goes where it comes out larger: tall ones beside the code, wide ones under.
+    # A figure goes where it comes out larger: a tall one beside, a wide one under.
     assert found["beside"] == [False, False, True, False, False]
 
 
@@ -154,7 +154,7 @@ def test_type_shrinks_only_as_far_as_the_slide_asks(course, tmp_path):
 def test_a_deck_prints_one_page_for_each_slide(full_course, tmp_path):
     page, made = tmp_path / "deck.html", tmp_path / "deck.pdf"
     deck = drawn(full_course.root, "02_everything")
-    # Without a window frames are drawn only where something moves; printing waits for some.
+    # Printing waits for frames; without a window something must move to get them.
     moves = "setInterval(() => document.body.style.order = Math.random(), 20)"
     page.write_text(deck.replace("</body>", f"<script>{moves}</script></body>"))
     browse(tmp_path, f"--print-to-pdf={made}", f"{page.as_uri()}?print-pdf")
