@@ -5,6 +5,8 @@ import io
 import tokenize
 from pathlib import Path
 
+from tools.course import CourseError
+
 SILENT = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -42,8 +44,14 @@ def count(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 def table(folder: Path, largest: int = 5) -> str:
-    """A folder's lines by room, and its largest files."""
+    """A folder's lines by room, and its largest files.
+
+    Raises:
+        CourseError: the folder holds no Python.
+    """
     counts = count(folder)
+    if not counts:
+        raise CourseError(f"there is no Python in {folder.name}/ here")
     rooms: dict[str, tuple[int, int]] = {}
     for path, (lines, code) in counts.items():
         room = path.parts[0].removesuffix(".py")

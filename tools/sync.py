@@ -14,7 +14,7 @@ import nbformat
 from cnnlib import claims
 from tools.course import Course, CourseError, Lesson, write
 
-COMMAND = "python -m tools sync"
+COMMAND = "make sync"
 LAST = "## What we saw"
 WAYS = re.compile(r"(?m)^\*\*(?:Before|Next):\*\* .*$")
 

@@ -156,8 +156,8 @@ FAULTS = {
     "leads nowhere: 08_x.ipynb": lambda nb: edit(
         nb, 6, source="## What we saw\n[a](07_next.ipynb) [b](08_x.ipynb)"
     ),
-    "its links are not '**Next:** [07 Next](07_next.ipynb)': python": lambda nb: edit(
-        nb, 6, source="## What we saw\n\n**Next:** [07 Other](07_next.ipynb)"
+    "its links are not '**Next:** [07 Next](07_next.ipynb)': make sync": lambda nb: (
+        edit(nb, 6, source="## What we saw\n\n**Next:** [07 Other](07_next.ipynb)")
     ),
     "not executed once, in order": lambda nb: edit(nb, 4, execution_count=None),
     "in order: [2, 1, 3, 4, 5, 6]": lambda nb: (
