@@ -136,7 +136,7 @@ def test_type_shrinks_only_as_far_as_the_slide_asks(course, tmp_path):
     line = "x" * 88
     course.add(
         "00_crowded",
-        markdown("## Prose\n\n" + "- a point\n" * 12, "slide"),
+        markdown("## Prose\n\n" + "- a point\n" * 13, "slide"),
         markdown("## Code", "slide"),
         code("x = 1", outputs=[printed(f"{line}\n")]),
         markdown("## A line too long for any slide", "slide"),
