@@ -73,7 +73,10 @@ class Lesson:
             raise CourseError(f"{path.name}: its first markdown cell has no '# Title'")
         sentence = rest.strip().partition("\n\n")[0].replace("\n", " ")
         minutes = ["", *re.findall(r"(\d+(?:[-–]\d+)?) ?min", rest)]
-        section = ["", *re.findall(r"\*\*Talk section:\*\* ([^·\n]+?) *(?:·|$)", rest)]
+        section = [
+            "",
+            *re.findall(r"\*\*Talk section:\*\* ([^·\n]+?) *(?:·|\n|$)", rest),
+        ]
         title = title[2:].strip()
         return cls(path.stem, title, sentence, section[-1], minutes[-1])
 

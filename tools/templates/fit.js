@@ -13,9 +13,9 @@ function lay(body, [text, code], column, wrapped) {
 }
 
 function fits(body) {
-  const main = body.firstElementChild;
-  return [body, main].every(e =>
-    e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth);
+  return [body, body.firstElementChild].every(e => e.scrollHeight <= e.clientHeight)
+    && [body, ...body.querySelectorAll('div, pre')].every(
+      e => e.scrollWidth <= e.clientWidth);
 }
 
 // How many times its own size the smallest figure is drawn, and whether all are large.
