@@ -11,7 +11,7 @@ override CNNLIB_DATA := $(shell CDPATH= cd "$(CNNLIB_DATA)" 2>/dev/null && pwd |
 export CNNLIB_DATA
 endif
 
-.PHONY: help talk test test-jax bench lab notebooks slides record clean python env env-jax
+.PHONY: help talk test test-jax bench lab notebooks slides sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ notebooks: env ## make the stored outputs anew (NOTEBOOK=02 for one of them)
 
 slides: env ## make the decks from the stored notebooks, without running them
 	@$(PY) -m tools slides
+
+sync: env ## bring README, map and links up to the notebooks
+	@$(PY) -m tools sync
 
 record: env ## run one notebook at full size and keep its numbers (NOTEBOOK=06)
 	@$(PY) -m tools record $(or $(NOTEBOOK),$(error name one: make record NOTEBOOK=06))

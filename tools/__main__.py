@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools import build, execute, lab, record
+from tools import build, execute, lab, lines, record, sync
 from tools.course import Course, CourseError
 from tools.execute import Progress
 
@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     stored = commands.add_parser("notebooks", help="make the stored outputs anew")
     stored.add_argument("names", nargs="*", metavar="NOTEBOOK")
     commands.add_parser("slides", help="make decks from the stored notebooks")
+    commands.add_parser("sync", help="write the README's table, the map, the links")
+    commands.add_parser("lines", help="count the library's lines")
     opened = commands.add_parser("lab", help="open JupyterLab")
     opened.add_argument("--port", type=int, default=8888)
     recorded = commands.add_parser("record", help="record a full-size run")
@@ -31,6 +33,11 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
                 execute.notebooks(course, args.names, progress)
             case "slides":
                 build.slides(course, progress)
+            case "sync":
+                for path in sync.sync(course):
+                    progress.say(f"{path.relative_to(course.root)}  brought up to date")
+            case "lines":
+                print(lines.table(course.root / "cnnlib"))
             case "lab":
                 lab.lab(course, args.port)
             case "record":

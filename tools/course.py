@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from cnnlib import claims, scale
+from cnnlib import scale
 
 TITLE = "More on Convolutional Neural Networks"
 
@@ -61,26 +61,33 @@ class Lesson:
     stem: str
     title: str
     sentence: str
+    section: str
     minutes: str
 
     @classmethod
     def of(cls, path: Path, nb: nbformat.NotebookNode) -> "Lesson":
-        """Read the title, the sentence under it, and the minutes last given."""
+        """Read the title, the sentence under it, the section, and the last minutes."""
         first = next((c.source for c in nb.cells if c.cell_type == "markdown"), "")
         title, _, rest = first.partition("\n")
         if not title.startswith("# "):
             raise CourseError(f"{path.name}: its first markdown cell has no '# Title'")
         sentence = rest.strip().partition("\n\n")[0].replace("\n", " ")
         minutes = ["", *re.findall(r"(\d+(?:[-–]\d+)?) ?min", rest)]
-        return cls(path.stem, title[2:].strip(), sentence, minutes[-1])
+        section = [
+            "",
+            *re.findall(r"\*\*Talk section:\*\* ([^·\n]+?) *(?:·|\n|$)", rest),
+        ]
+        title = title[2:].strip()
+        return cls(path.stem, title, sentence, section[-1], minutes[-1])
 
     @property
     def sections(self) -> list[int]:
-        """The talk's sections in which the ledger has this notebook settle claims."""
-        found = {
-            c.section for c in claims.LEDGER.values() if c.notebook == self.stem[:2]
-        }
-        return sorted(found)
+        """The numbers of the talk's sections that it tells; none for an outline."""
+        return [int(number) for number in re.findall(r"\d+", self.section)]
+
+    def link(self, folder: str = "") -> str:
+        """A link to the notebook in markdown, from where ``folder`` leads to it."""
+        return f"[{self.stem[:2]} {self.title}]({folder}{self.stem}.ipynb)"
 
 
 def kernel_env() -> dict[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 
 from cnnlib import claims
+from tools import sync
+from tools.course import Lesson
 from tools.execute import normalized, outputs_digest
 
 SLIDES = {"slide", "subslide", "fragment", "-", "skip", "notes"}
@@ -17,6 +19,9 @@ UNCHECKED = "nbval-ignore-output"
 LOG = re.compile(
     r"[IWEF]0000 00:00|absl::Init|cpu_feature_guard|oneDNN|cudart_stub|cuda_platform"
     r"|computation_placer|TF_ENABLE_ONEDNN"
+)
+STATED = re.compile(
+    r"\*\*Talk section:\*\* (outline|\d+(, \d+)*) · \*\*\d+ minutes\*\*"
 )
 LARGEST = 1_500_000  # bytes of a stored notebook
 
@@ -56,15 +61,16 @@ def solution_complaints(path: Path) -> list[str]:
     return found + _stored(path, nb, found)
 
 
+def _printed(nb) -> str:
+    """What a notebook's cells printed."""
+    outputs = (output for cell in nb.cells for output in cell.get("outputs", ()))
+    return "\n".join(o.text for o in outputs if o.output_type == "stream")
+
+
 def _rulings(nb) -> list[tuple[str, str]]:
     """Each exercise that a notebook checks, and what its check said."""
-    printed = "\n".join(
-        output.text
-        for cell in nb.cells
-        for output in cell.get("outputs", ())
-        if output.output_type == "stream"
-    )
-    return re.findall(r"(?m)^exercise (\S+) — (not solved|solved|wrong):", printed)
+    ruled = r"(?m)^exercise (\S+) — (not solved|solved|wrong):"
+    return re.findall(ruled, _printed(nb))
 
 
 def _statements(nb) -> list[str]:
@@ -112,11 +118,16 @@ def _frame(path: Path, nb) -> list[str]:
     if len(text) > LARGEST:
         found.append(f"{len(text):,} bytes are stored; {LARGEST:,} may be")
     first, last = nb.cells[0].source, nb.cells[-1].source
-    if not re.match(r"# .+\n\n.+\.\n", first):
-        found.append("the first cell has no title with a sentence below it")
+    if not re.match(r"# .+\n\nAfter this page you can .+\.\n", first):
+        found.append(
+            "the first cell has no title with a sentence below it, "
+            "'After this page you can ….'"
+        )
     if not 3 <= len(re.findall(r"(?m)^- ", first)) <= 5:
         found.append("the first cell does not list 3 to 5 objectives")
-    if "**Talk section:**" not in first or not re.search(r"\d+ minutes", first):
+    if not re.search(
+        r"\*\*Talk section:\*\* (outline|\d+(, \d+)*) · \*\*\d+ minutes", first
+    ):
         found.append("the first cell does not state the talk's section and the minutes")
     if not re.search(
         r"### Further reading(?s:.*)(arXiv:\d{4}\.\d{4,5}|doi:10\.)", last
@@ -128,9 +139,8 @@ def _frame(path: Path, nb) -> list[str]:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", everything):
         if not (path.parent / target).exists():
             found.append(f"a link leads nowhere: {target}")
-    neighbours = {p.name for p in path.parent.glob("[0-9][0-9]_*.ipynb")} - {path.name}
-    if neighbours and not any(f"]({name})" in everything for name in neighbours):
-        found.append("it links to no other notebook")
+    if (line := sync.ways(path)) not in everything:
+        found.append(f"its links are not {line!r}: {sync.COMMAND}")
     return found
 
 
@@ -153,23 +163,35 @@ def _execution(nb) -> list[str]:
 
 
 def _claims(path: Path, nb) -> list[str]:
-    """That exactly the claims that the ledger gives to this notebook are settled."""
-    printed = "\n".join(
-        output.text
-        for cell in nb.cells
-        for output in cell.get("outputs", ())
-        if output.output_type == "stream"
-    )
-    settled = [verdict.id for verdict in claims.parse(printed)]
-    owed = [c.id for c in claims.LEDGER.values() if c.notebook == path.name[:2]]
-    found = [f"claim {i} is not settled" for i in owed if i not in settled]
-    found += [
-        f"claim {i} is settled here, against the ledger"
-        for i in settled
-        if i not in owed
-    ]
-    found += [f"claim {i} is settled twice" for i in owed if settled.count(i) > 1]
+    """That what is settled here is of the sections that the first cell states."""
+    if not nb.cells[0].source.startswith("# "):
+        return []  # and that is complained of already
+    stated = Lesson.of(path, nb).sections
+    found = [f"the talk has no section {n}" for n in stated if n not in claims.SECTIONS]
+    for verdict in claims.parse(_printed(nb)):
+        claim = claims.LEDGER.get(verdict.id)
+        if claim is None:
+            found.append(f"the talk has no claim {verdict.id}")
+        elif claim.section not in stated:
+            found.append(
+                f"claim {claim.id} is settled here, and is of section {claim.section}"
+            )
     return found
+
+
+def claim_complaints(paths: list[Path]) -> list[str]:
+    """Every claim that not exactly one of all notebooks settles, a line each."""
+    where: dict[str, list[str]] = {claim: [] for claim in claims.LEDGER}
+    for path in paths:
+        for verdict in claims.parse(_printed(nbformat.read(path, as_version=4))):
+            where.setdefault(verdict.id, []).append(path.stem)
+    return [
+        f"claim {claim} is settled twice: in {', '.join(stems)}"
+        if stems
+        else f"claim {claim} is not settled"
+        for claim, stems in where.items()
+        if len(stems) != 1
+    ]
 
 
 def _cell(nb, number: int, cell) -> list[str]:

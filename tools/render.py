@@ -1,11 +1,8 @@
 """Turns notebooks into pages and decks that ask no network for anything."""
 
 import ast
-import base64
-import math
 import os
 import re
-import struct
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -89,21 +86,12 @@ def pieces(text: str) -> list[str | claims.Verdict]:
 
 @dataclass
 class Slide:
-    """What stands on one slide; ``side`` are figures in a column of their own."""
+    """What stands on one slide; how it is laid out is seen in the browser."""
 
     kind: str
     heading: str = ""
     cells: list = field(default_factory=list)
-    side: list = field(default_factory=list)
     notes: list = field(default_factory=list)
-    style: str = ""
-
-
-# The body of a slide and its type, in pixels of the 1280×720 that deck.css lays out;
-# a figure lower than LARGE is worth smaller type. Letters are so many times as wide as
-# they are high: ADVANCE in code, LETTER in the widest of the usual system fonts.
-WIDTH, HEIGHT, GAP, LARGE = 1160, 540, 36, 340
-TIGHT, TIGHT_CODE, ADVANCE, LETTER = 26, 20, 0.605, 0.55
 
 
 def slides(nb: nbformat.NotebookNode) -> list[list[Slide]]:
@@ -130,14 +118,12 @@ def slides(nb: nbformat.NotebookNode) -> list[list[Slide]]:
             "remove_source": cell.cell_type == "code"
             and ("remove-input" in tags or _only_settles(cell.source)),
             "fragment": fragments - 1 if fragments else None,
-            "figure": any(map(_png, cell.get("outputs", ()))),
         }
         stacks[-1][-1].cells.append(cell)
     for slide in (slide for stack in stacks for slide in stack):
         first = slide.cells[0]
         if first.cell_type == "markdown" and first.source.startswith("#"):
             slide.heading, _, first.source = first.source.partition("\n")
-        _arrange(slide)
     return stacks
 
 
@@ -147,86 +133,6 @@ def _only_settles(source: str) -> bool:
         return source.startswith("claims.") and len(ast.parse(source).body) == 1
     except SyntaxError:  # a line of IPython's own
         return False
-
-
-def _png(output) -> bool:
-    return "image/png" in output.get("data", {})
-
-
-def _shape(output) -> tuple[int, int]:
-    start = base64.b64decode(output.data["image/png"][:64])
-    return struct.unpack(">II", start[16:24])
-
-
-def _texts(cells: list) -> tuple[list[str], list[str]]:
-    """The lines of prose and of code (and printed text) on a slide."""
-    prose, code = [], []
-    for cell in cells:
-        if cell.cell_type == "markdown":
-            prose += [x for x in cell.source.splitlines() if x.strip()]
-            continue
-        if not cell.metadata.transient["remove_source"]:
-            code += ["", *cell.source.splitlines()]
-        for output in cell.outputs:
-            if not _png(output):
-                text = output.get("text") or output.get("data", {}).get("text/plain")
-                for piece in pieces(text or output.get("evalue", "")):
-                    if isinstance(piece, str):
-                        code += ["", *piece.splitlines()]
-                    else:
-                        claim = claims.LEDGER.get(piece.id)
-                        prose += [claim.statement if claim else "", str(piece), ""]
-    return prose, code
-
-
-def _arrange(slide: Slide) -> None:
-    """Put figures below or beside the text, wherever they come out larger."""
-    figures = [o for c in slide.cells for o in c.get("outputs", ()) if _png(o)]
-    prose, code = _texts(slide.cells)
-    longest = max(map(len, code), default=1)
-    fitting = int((WIDTH - 36) / (ADVANCE * longest))
-    tight = f"--text: {TIGHT}px; --code: {TIGHT_CODE}px"
-    for text, size in (28, min(24, max(TIGHT_CODE, fitting))), (TIGHT, TIGHT_CODE):
-
-        def height(width: float, text=text, size=size) -> float:
-            lines = sum(math.ceil(len(x) * text * LETTER / (width - 46)) for x in prose)
-            return lines * text * 1.36 + len(prose) * 6 + len(code) * size * 1.4
-
-        style = f"--text: {text}px; --code: {size}px"
-        if not figures:
-            slide.style = style if height(WIDTH) <= HEIGHT else tight
-            return
-        aspect = max(w / h for w, h in map(_shape, figures)) / len(figures)
-        options = [(min(HEIGHT - height(WIDTH), WIDTH / aspect), style, False)]
-        for width in range(max(360, int(longest * ADVANCE * size) + 40), 840, 40):
-            if height(width) <= HEIGHT:
-                beside = min(HEIGHT, (WIDTH - GAP - width) / aspect)
-                options.append((beside, f"{style}; --column: {width}px", True))
-        drawn, slide.style, columns = max(options)
-        if drawn >= LARGE:
-            break
-    if columns:
-        slide.side = [
-            _figures(c) for c in slide.cells if c.metadata.transient["figure"]
-        ]
-        slide.cells = [_without_figures(cell) for cell in slide.cells]
-
-
-def _figures(cell):
-    transient = cell.metadata.transient | {"remove_source": True}
-    found = [output for output in cell.get("outputs", ()) if _png(output)]
-    metadata = cell.metadata | {"transient": transient}
-    return nbformat.from_dict(cell | {"outputs": found, "metadata": metadata})
-
-
-def _without_figures(cell):
-    if cell.cell_type != "code":
-        return cell
-    kept = [output for output in cell.outputs if not _png(output)]
-    metadata = cell.metadata | {
-        "transient": cell.metadata.transient | {"figure": False}
-    }
-    return nbformat.from_dict(cell | {"outputs": kept, "metadata": metadata})
 
 
 @cache

@@ -43,8 +43,9 @@ class SmallCourse:
         (root / "notebooks").mkdir()
         (root / "requirements.txt").write_text("numpy==2\n")
 
-    def add(self, stem, *cells, title="A lesson"):
-        told = "You will see 3 minutes of sun. 12 minutes."
+    def add(self, stem, *cells, title="A lesson", section="outline"):
+        told = "You will see 3 minutes of sun."
+        told += f"\n\n**Talk section:** {section} · **12 minutes**"
         first = markdown(f"# {title}\n\n{told}", "slide")
         nb = v4.new_notebook(cells=[first, *cells])
         for number, cell in enumerate(nb.cells):

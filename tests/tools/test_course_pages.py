@@ -142,15 +142,6 @@ def test_a_deck_has_stacks_fragments_and_a_title_slide(built):
     assert built["decks"].title.text == "Everything"
 
 
-def test_a_figure_goes_where_it_comes_out_larger(built):
-    beside, under = built["decks"].select(".slides > section")[2].select("section")
-    assert "columns" in beside["class"]
-    assert beside.select(".side img")
-    assert not beside.select(".main img")
-    assert "columns" not in under["class"]
-    assert under.select(".main img")
-
-
 def test_a_deck_is_one_file_with_reveal_and_its_notes_window(built):
     scripts = [script.text for script in built["decks"].select("script")]
     assert "reveal.js 5" in scripts[0]
@@ -171,7 +162,6 @@ def test_cells_after_a_fragment_appear_with_it():
     ((slide,),) = slides(nb)
     numbers = [cell.metadata.transient.fragment for cell in slide.cells]
     assert numbers == [None, 0, 0, 1]
-    assert [cell.metadata.transient.fragment for cell in slide.side] == [0]
 
 
 def test_printed_text_is_split_at_verdicts():

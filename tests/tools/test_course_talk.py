@@ -181,8 +181,8 @@ def says(claim, ruling="holds"):
 
 
 def test_verdicts_are_gathered_with_what_is_open(course):
-    course.add("01_a", says("dense-params"), title="Networks")
-    course.add("02_b", says("three-ideas"), says("edges"))
+    course.add("01_a", says("dense-params"), title="Networks", section=1)
+    course.add("02_b", says("three-ideas"), says("edges"), section="2, 3")
     assert course.run("talk") == 0
     claims, index = course.built("claims.html"), course.built("index.html")
     assert claims.count("✓ Holds") == 3
@@ -193,6 +193,7 @@ def test_verdicts_are_gathered_with_what_is_open(course):
     assert index.count("✓ Holds") == 3
     assert index.index("1. What are") < index.index("pages/01_a.html")
     assert index.index("pages/01_a.html") < index.index("2. Convolutional")
+    assert index.count("pages/02_b.html") == 2  # under either of its sections
     assert "12 min" in index
     assert "pages/03" not in index
 

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from small_course import code, markdown, picture
+from small_course import code, markdown, picture, printed
 
 from tools import build, render
 from tools.course import Course
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 STORED = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+HANGS = 3600  # seconds; no machine is so slow
 pytestmark = pytest.mark.skipif(
     BROWSER is None, reason=f"decks are looked at in Chromium; none of {NAMES} is here"
 )
@@ -66,11 +67,29 @@ window.addEventListener('load', () => setTimeout(() => {
       if (e.getClientRects().length) at('notes are visible', e);
   });
   const fetched = performance.getEntriesByType('resource').map(e => e.name);
-  const found = {slides: slides.length, wrong, fetched: fetched.filter(
-    name => !name.startsWith('data:'))};
+  const type = e => ['--text', '--code'].map(
+    name => parseInt(getComputedStyle(e).getPropertyValue(name)));
+  const bodies = slides.map(slide => slide.querySelector('.body'));
+  const found = {wrong, fetched: fetched.filter(name => !name.startsWith('data:')),
+    types: bodies.map(type),
+    beside: bodies.map(body => body.classList.contains('beside'))};
   document.body.textContent = JSON.stringify(found);
 }, 300));
 </script></body>"""
+
+
+def browse(folder, *options):
+    """Run the browser without a window, and return what it prints."""
+    command = [
+        *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+        *("--hide-scrollbars", "--window-size=1280,720", "--disable-sync"),
+        *("--disable-background-networking", "--disable-component-update"),
+        *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000"),
+    ]
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, timeout=HANGS
+    )
+    return done.stdout
 
 
 def look(deck, folder):
@@ -78,14 +97,7 @@ def look(deck, folder):
     page, log = folder / "deck.html", folder / "network.json"
     before, _, after = deck.rpartition("</body>")
     page.write_text(before + MEASURE + after, encoding="utf-8")
-    options = "--headless --no-sandbox --disable-gpu --no-first-run --hide-scrollbars"
-    quiet = "--disable-background-networking --disable-component-update --disable-sync"
-    command = [
-        *(BROWSER, *options.split(), *quiet.split(), "--window-size=1280,720"),
-        *(f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}"),
-        *("--virtual-time-budget=20000", "--dump-dom", page.as_uri()),
-    ]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    dom = browse(folder, f"--log-net-log={log}", "--dump-dom", page.as_uri())
     found = re.search(r"<body[^>]*>({.*})</body>", dom, re.S)
     assert found, f"the deck did not start in {BROWSER}: {dom[-500:]}"
     events = json.loads(log.read_text(encoding="utf-8"))["events"]
@@ -109,12 +121,45 @@ def test_a_stored_notebooks_deck_fits_shows_and_fetches_nothing(path, tmp_path):
     found = look(drawn(tmp_path, path.stem), tmp_path)
     assert not found["wrong"], "\n" + "\n".join(found["wrong"])
     assert found["fetched"] == found["asked"] == []
-    assert found["slides"] > 1
+    assert len(found["types"]) > 1
 
 
 def test_a_deck_with_everything_fits_shows_and_fetches_nothing(full_course, tmp_path):
     found = look(drawn(full_course.root, "02_everything"), tmp_path)
-    assert found == {"slides": 5, "wrong": [], "fetched": [], "asked": []}
+    assert found["wrong"] == found["fetched"] == found["asked"] == []
+    assert found["types"] == [[28, 24]] * 5  # there is room for the larger type
+    # A figure goes where it comes out larger: a tall one beside, a wide one under.
+    assert found["beside"] == [False, False, True, False, False]
+
+
+def test_type_shrinks_only_as_far_as_the_slide_asks(course, tmp_path):
+    line = "x" * 88
+    course.add(
+        "00_crowded",
+        markdown("## Prose\n\n" + "- a point\n" * 13, "slide"),
+        markdown("## Code", "slide"),
+        code("x = 1", outputs=[printed(f"{line}\n")]),
+        markdown("## A line too long for any slide", "slide"),
+        code("x = 1", outputs=[printed(f"{line}{line}\n")]),
+    )
+    found = look(drawn(course.root, "00_crowded"), tmp_path)
+    assert found["wrong"] == []
+    title, prose, listing, broken = found["types"]
+    assert title == broken == [28, 24]
+    assert prose == [26, 20]
+    assert listing[0] == 28
+    assert 20 <= listing[1] < 24
+
+
+def test_a_deck_prints_one_page_for_each_slide(full_course, tmp_path):
+    page, made = tmp_path / "deck.html", tmp_path / "deck.pdf"
+    deck = drawn(full_course.root, "02_everything")
+    # Printing waits for frames; without a window something must move to get them.
+    moves = "setInterval(() => document.body.style.order = Math.random(), 20)"
+    page.write_text(deck.replace("</body>", f"<script>{moves}</script></body>"))
+    browse(tmp_path, f"--print-to-pdf={made}", f"{page.as_uri()}?print-pdf")
+    printed_pages = re.findall(rb"/Type\s*/Page\b", made.read_bytes())
+    assert len(printed_pages) == 5
 
 
 def test_the_browser_sees_what_is_wrong(course, tmp_path):

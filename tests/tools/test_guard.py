@@ -7,7 +7,7 @@ from small_course import picture, printed
 
 from cnnlib.claims import LEDGER, Verdict
 from tools.execute import normalized
-from tools.guard import complaints, solution_complaints
+from tools.guard import claim_complaints, complaints, solution_complaints
 
 FIRST = """# A lesson
 
@@ -22,6 +22,7 @@ After this page you can tell a good notebook from a bad one.
 **Talk section:** 3 · **5 minutes**"""
 OPEN = "### Exercises\n\nSolutions: [here](solutions/06_lesson.ipynb)."
 THINGS_TO_TRY = "### Exercises\n\n1. Do this.\n2. Do that."
+SAW = "## What we saw\n\n**Next:** [07 Next](07_next.ipynb)"
 LAST = """### Further reading
 
 - Somebody: *Something*, arXiv:1234.56789."""
@@ -60,7 +61,7 @@ def solved():
 
 
 def good():
-    """A notebook 06, which the ledger has settle one claim."""
+    """A notebook 06, which settles one claim of the section that it states."""
     figure = picture(kind="execute_result")
     figure.execution_count = 2
     return v4.new_notebook(
@@ -76,7 +77,11 @@ def good():
                 outputs=[verdict()],
                 execution_count=4,
             ),
-            cell("markdown", "## What we saw\n\n[next](07_next.ipynb)", "slide"),
+            cell(
+                "markdown",
+                "## What we saw\n\n**Next:** [07 Next](07_next.ipynb)",
+                "slide",
+            ),
             cell("markdown", OPEN, "skip"),
             *exercises("not solved", first=5),
             cell("markdown", LAST, "skip"),
@@ -86,7 +91,8 @@ def good():
 
 @pytest.fixture
 def look(tmp_path):
-    (tmp_path / "07_next.ipynb").write_text("{}")
+    following = v4.new_notebook(cells=[cell("markdown", "# Next\n\nMore.")])
+    (tmp_path / "07_next.ipynb").write_text(normalized(following))
     (tmp_path / "solutions").mkdir()
     (tmp_path / "solutions/06_lesson.ipynb").write_text("{}")
 
@@ -115,7 +121,6 @@ def look_at_solutions(look, tmp_path):
 
 def test_a_good_notebook_is_not_complained_of(look):
     assert look(good()) == []
-    assert [c.id for c in LEDGER.values() if c.notebook == "06"] == ["mnist-99"]
 
 
 def edit(nb, number, **fields):
@@ -151,7 +156,9 @@ FAULTS = {
     "leads nowhere: 08_x.ipynb": lambda nb: edit(
         nb, 6, source="## What we saw\n[a](07_next.ipynb) [b](08_x.ipynb)"
     ),
-    "links to no other": lambda nb: edit(nb, 6, source="## What we saw"),
+    "its links are not '**Next:** [07 Next](07_next.ipynb)': make sync": lambda nb: (
+        edit(nb, 6, source="## What we saw\n\n**Next:** [07 Other](07_next.ipynb)")
+    ),
     "not executed once, in order": lambda nb: edit(nb, 4, execution_count=None),
     "in order: [2, 1, 3, 4, 5, 6]": lambda nb: (
         edit(nb, 2, execution_count=2),
@@ -171,9 +178,18 @@ FAULTS = {
     "cell 2 prints or shows": lambda nb: edit(nb, 2, outputs=[]),
     "cell 3 prints or shows": lambda nb: edit(nb, 3, outputs=[]),
     "cell 5 prints or shows": lambda nb: edit(nb, 5, outputs=[]),
-    "claim mnist-99 is not settled": lambda nb: nb.cells.pop(5),
-    "claim jft is settled here": lambda nb: nb.cells[5].outputs.append(verdict("jft")),
-    "settled twice": lambda nb: nb.cells[2].outputs.append(verdict()),
+    "claim jft is settled here, and is of section 6": lambda nb: nb.cells[
+        5
+    ].outputs.append(verdict("jft")),
+    "the talk has no claim jftt": lambda nb: nb.cells[5].outputs.append(
+        verdict("jftt")
+    ),
+    "the talk has no section 12": lambda nb: edit(
+        nb, 0, source=FIRST.replace("section:** 3", "section:** 3, 12")
+    ),
+    "'After this page you can ….'": lambda nb: edit(
+        nb, 0, source=FIRST.replace("After this page you", "You")
+    ),
     "stores an error": lambda nb: nb.cells[4].outputs.append(
         v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
     ),
@@ -241,6 +257,24 @@ def test_a_change_by_hand_is_noticed(change, look):
 def test_another_layout_of_the_file_is_noticed(look):
     found = look(good(), lambda nb: normalized(nb).replace("\n ", "\n  "))
     assert found == ["it is not stored as `make notebooks` stores it"]
+
+
+def test_every_claim_is_owed_by_exactly_one_notebook(tmp_path):
+    def settle(stem, *ids):
+        cells = [cell("code", "", outputs=[verdict(i)], execution_count=1) for i in ids]
+        (tmp_path / f"{stem}.ipynb").write_text(
+            normalized(v4.new_notebook(cells=cells))
+        )
+        return tmp_path / f"{stem}.ipynb"
+
+    one, two = settle("01_one", *LEDGER), settle("02_two")
+    assert claim_complaints([one, two]) == []
+    others = [claim for claim in LEDGER if claim != "gpu"]
+    one, two = settle("01_one", *others), settle("02_two", "jft")
+    assert claim_complaints([one, two]) == [
+        "claim jft is settled twice: in 01_one, 02_two",
+        "claim gpu is not settled",
+    ]
 
 
 def test_an_unchecked_cell_with_its_reason_is_accepted(look):
