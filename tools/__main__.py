@@ -86,6 +86,9 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     except CourseError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.status
+    except OSError as error:  # a disk that is full, a folder that cannot be written
+        print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

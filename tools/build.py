@@ -46,7 +46,7 @@ def _execute(course: Course, path: Path, key: str, env, run: Run) -> str:
         normalized(nb)
         nb.metadata.cnnlib["made_from"] = key
         write(course.build / "executed" / path.name, nbformat.writes(nb, indent=1))
-    return f"ran in {time.monotonic() - run.began:.0f} s"
+    return f"ran in {run.wall:.0f} s"
 
 
 def _draw(course: Course, path: Path, kind: str, make: Callable) -> bool:

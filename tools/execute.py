@@ -87,6 +87,7 @@ def executed(
             for count, (index, where) in enumerate(places(nb).items(), 1):
                 run.at(where)
                 client.execute_cell(nb.cells[index], index, execution_count=count)
+            run.at("its kernel ends")
         except CellExecutionError as error:
             value = strip_ansi(error.evalue).strip().partition("\n")[0]
             tail = strip_ansi(error.traceback).rstrip().splitlines()[-12:]

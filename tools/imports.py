@@ -1,12 +1,10 @@
 """Which files of the library a piece of code reaches by its imports, read not run.
 
-A module is reached whole: with it everything that it imports. Only the ``__init__.py``
-of a package may be reached by name: of ``from cnnlib import plots`` and ``plots.images``
-it is that file, and the module from which it takes ``images``. A sibling that is
-executed only because ``__init__.py`` imports it too is *not* reached, unless it acts
-when it is imported: a statement of its own calls a function or sets an attribute or an
-item, or it uses a function of the library that writes into a register. What another
-library registers (Keras's serialization) is taken to change no output.
+A module is reached whole: with it everything that it imports. Only a package's
+``__init__.py`` may be reached by name: of ``from cnnlib import plots`` and
+``plots.images`` it is that file, and the module from which it takes ``images``. A
+sibling that is executed only because ``__init__.py`` imports it too is *not* reached,
+unless it acts when it is imported (``tools/effects.py`` says what that is).
 
 Whatever cannot be told by reading counts as everything: a package that is passed
 around, ``import *``, a name that ``__init__.py`` does not import, ``__import__``.
@@ -17,7 +15,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-WRITES = {"append", "add", "update", "setdefault", "extend", "insert", "register"}
+from tools.effects import acts, registrars
+
 DYNAMIC = {"import_module", "__import__", "run_module", "exec", "eval", "globals"}
 
 
@@ -151,7 +150,7 @@ def uses(library: Library, tree: ast.AST, module: str = "") -> list[tuple[str, s
 def _attributes(
     library: Library, tree: ast.AST, aliases: dict[str, str]
 ) -> list[tuple[str, str]]:
-    """The use behind each ``alias.name``; an alias that stands alone may be anything."""
+    """The use behind each ``alias.name``; an alias that stands alone is anything."""
     if not aliases:
         return []
     parents = {
@@ -274,74 +273,3 @@ def _binds(statement: ast.stmt) -> set[str]:
         return {statement.name}
     names = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
     return {n.id for n in names if not isinstance(n.ctx, ast.Load)}
-
-
-def registrars(tree: ast.Module) -> set[str]:
-    """The functions of a module that write into names of the module."""
-    kept = {
-        node.id
-        for statement in tree.body
-        if isinstance(statement, ast.Assign | ast.AnnAssign)
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    return {
-        function.name
-        for function in tree.body
-        if isinstance(function, ast.FunctionDef)
-        and any(_writes(node, kept) for node in ast.walk(function))
-    }
-
-
-def _writes(node: ast.AST, kept: set[str]) -> bool:
-    match node:
-        case ast.Global():
-            return True
-        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
-            return name in kept
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
-            return name in kept and method in WRITES
-    return False
-
-
-def acts(tree: ast.Module, registering: set[str]) -> bool:
-    """Whether a module does something when it is imported, beyond binding names.
-
-    Args:
-        tree: the module's.
-        registering: names of functions that write into registers.
-    """
-    return any(_acts(statement, registering) for statement in tree.body)
-
-
-def _acts(statement: ast.stmt, registering: set[str]) -> bool:
-    match statement:
-        case ast.Import() | ast.ImportFrom() | ast.Pass():
-            return False
-        case ast.FunctionDef():
-            return _uses(statement.decorator_list, registering)
-        case ast.ClassDef():
-            done = [*statement.decorator_list, *statement.bases]
-            return _uses(done, registering) or any(
-                _acts(inner, registering) for inner in statement.body
-            )
-        case ast.Expr():
-            return not isinstance(statement.value, ast.Constant)
-        case ast.Assign(targets=targets) if all(map(_plain, targets)):
-            return _uses([statement.value], registering)
-        case ast.AnnAssign(target=ast.Name()):
-            return statement.value is not None and _uses(
-                [statement.value], registering
-            )
-    return True
-
-
-def _plain(target: ast.expr) -> bool:
-    if isinstance(target, ast.Tuple):
-        return all(map(_plain, target.elts))
-    return isinstance(target, ast.Name)
-
-
-def _uses(nodes: Iterable[ast.AST], names: set[str]) -> bool:
-    inside = (inner for node in nodes for inner in ast.walk(node))
-    return any(getattr(n, "attr", getattr(n, "id", None)) in names for n in inside)

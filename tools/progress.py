@@ -78,7 +78,8 @@ class Run:
 
     def __post_init__(self):
         self.steps: list[Step] = []
-        self.since = time.monotonic()
+        self.began = self.since = time.monotonic()
+        self.ended: float | None = None
         self.watched: int | None = None
         self._watch: Watch | None = None
         self._used, self._minutes = 0.0, 0
@@ -107,12 +108,13 @@ class Run:
     def finish(self) -> None:
         """The notebook ran, or failed: its processes are gone or going."""
         self._close()
+        self.ended = time.monotonic()
         self.watched = self.root = self._watch = None
 
     @property
     def wall(self) -> float:
-        """The seconds that the steps took that are done."""
-        return sum(step.wall for step in self.steps)
+        """The seconds since the notebook began, until it ended."""
+        return (self.ended or time.monotonic()) - self.began
 
     @property
     def processor(self) -> float:
@@ -152,8 +154,8 @@ def table(runs: list[Run], wall: float) -> list[str]:
     alone = sum(run.wall for run in runs)
     processor = sum(run.processor for run in runs)
     lines = [
-        f"{len(runs)} notebooks ran in {wall:.0f} s: {alone:.0f} s one after the other, "
-        f"{processor:.0f} s of processor time",
+        f"where {wall:.0f} s went: {len(runs)} in all, {alone:.0f} s one after the other,"
+        f" {processor:.0f} s of processor time",
         "    wall  processor",
     ]
     notebooks = [(run.wall, run.processor, run.name) for run in runs]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from tools.course import Course, CourseError, kernel_env, write
+from tools.course import CourseError, kernel_env, write
 from tools.execute import executed
 from tools.progress import Run
 from tools.runner import Runner

@@ -85,7 +85,7 @@ def look(deck, folder):
         *(f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}"),
         *("--virtual-time-budget=20000", "--dump-dom", page.as_uri()),
     ]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=3600).stdout
     found = re.search(r"<body[^>]*>({.*})</body>", dom, re.S)
     assert found, f"the deck did not start in {BROWSER}: {dom[-500:]}"
     events = json.loads(log.read_text(encoding="utf-8"))["events"]
