@@ -154,8 +154,8 @@ def table(runs: list[Run], wall: float) -> list[str]:
     alone = sum(run.wall for run in runs)
     processor = sum(run.processor for run in runs)
     lines = [
-        f"where {wall:.0f} s went: {len(runs)} in all, {alone:.0f} s one after the other,"
-        f" {processor:.0f} s of processor time",
+        f"where {wall:.0f} s went: {len(runs)} notebooks, {alone:.0f} s one after"
+        f" the other, {processor:.0f} s of processor time",
         "    wall  processor",
     ]
     notebooks = [(run.wall, run.processor, run.name) for run in runs]

@@ -27,7 +27,7 @@ def test_an_output_that_differs_is_named_and_reported_whole(checked_course, caps
     course = checked_course
     stored = [printed("41\n")]
     course.add(
-        "00_a", code("1;"), markdown("## Sums"), code("print(42)", outputs=stored)
+        "00_a", code("pass"), markdown("## Sums"), code("print(42)", outputs=stored)
     )
     course.add("01_b", code("print(43)", outputs=[printed("43\n")]))
     assert course.run("check") == 1
@@ -52,7 +52,7 @@ def test_figures_are_compared(checked_course, capsys):
 
 
 def test_an_exception_is_reported(checked_course, capsys):
-    checked_course.add("00_a", code("1 / 0"), code("2;"))
+    checked_course.add("00_a", code("1 / 0"), code("pass"))
     assert checked_course.run("check") == 1
     out = capsys.readouterr().out
     assert "ZeroDivisionError" in out
@@ -61,7 +61,7 @@ def test_an_exception_is_reported(checked_course, capsys):
 
 def test_only_what_did_not_pass_as_it_is_now_is_checked(checked_course, capsys):
     course = checked_course
-    course.add("00_a", code("1;"))
+    course.add("00_a", code("pass"))
     course.add("01_b", code("print(2)", outputs=[printed("1\n")]))
     assert course.run("check") == 1
     capsys.readouterr()
@@ -78,14 +78,14 @@ def test_only_what_did_not_pass_as_it_is_now_is_checked(checked_course, capsys):
 @pytest.mark.parametrize("changed", [[], ["--changed"]])
 def test_ci_checks_all(checked_course, changed, capsys, monkeypatch):
     monkeypatch.setenv("CI", "true")
-    checked_course.add("00_a", code("1;"))
+    checked_course.add("00_a", code("pass"))
     for _ in range(2):
         assert checked_course.run("check", *changed) == 0
         assert capsys.readouterr().out.splitlines()[-1].startswith("1 passed in ")
 
 
 def test_a_comparison_that_cannot_start_fails(checked_course, capsys):
-    checked_course.add("00_a", code("1;"))
+    checked_course.add("00_a", code("pass"))
     conftest = checked_course.root / "notebooks/conftest.py"
     conftest.write_text("raise ImportError('no such thing')")
     assert checked_course.run("check") == 1
