@@ -20,7 +20,7 @@ def pixels(who: str, labels, logits, ignored):
     """
     labels, logits = ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)
     shape, lead = tuple(labels.shape), tuple(logits.shape[:-1])
-    if not lead or (not _alike(shape, lead) and not _alike(shape, (*lead, 1))):
+    if not lead or not (_alike(shape, lead) or _alike(shape, (*lead, 1))):
         raise ValueError(
             f"{who} takes labels of shape {lead} for logits of {tuple(logits.shape)}; "
             f"given {shape}"
@@ -49,8 +49,8 @@ def sample_weights(who: str, weights, shape):
     """Weights per pixel or per image that can be multiplied with labels of ``shape``.
 
     Raises:
-        ValueError: they are of another shape, or negative or not finite, where values
-            can be seen.
+        ValueError: they are of another shape, or, where values can be seen, negative or
+            not finite.
     """
     weights = ops.cast(ops.convert_to_tensor(weights), "float32")
     own = tuple(weights.shape)
