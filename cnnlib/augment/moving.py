@@ -127,12 +127,7 @@ def affine_places(matrices, height, width):
 
 
 def checked(who: str, inputs, *others) -> dict:
-    """Images, masks and weight maps that fit together, refused before Keras does it.
-
-    Raises:
-        ValueError: they come as a tuple, or a dict without images; are of the wrong
-            shapes, none, of unknown size or not finite.
-    """
+    """A dict of images, masks and weight maps that fit together, or one clear error."""
     if others or isinstance(inputs, (tuple, list)):
         raise ValueError(
             f"{who} takes images, or a dict such as {{'images': images, "

@@ -13,10 +13,6 @@ def pixels(who: str, labels, logits, ignored):
 
     Labels are int32, −1 where they are ignored, the number of classes if out of range
     or between two classes.
-
-    Raises:
-        ValueError: the shapes do not fit together, there are no pixels, or, where
-            values can be seen, a label is no class.
     """
     labels, logits = ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)
     shape, lead = tuple(labels.shape), tuple(logits.shape[:-1])
@@ -46,12 +42,7 @@ def pixels(who: str, labels, logits, ignored):
 
 
 def sample_weights(who: str, weights, shape):
-    """Weights per pixel or per image that can be multiplied with labels of ``shape``.
-
-    Raises:
-        ValueError: they are of another shape, or, where values can be seen, negative or
-            not finite.
-    """
+    """Weights per pixel or per image to multiply labels of ``shape``."""
     weights = ops.cast(ops.convert_to_tensor(weights), "float32")
     own = tuple(weights.shape)
     if len(own) == len(shape) + 1 and own[-1] == 1:
