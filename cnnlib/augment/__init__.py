@@ -16,16 +16,12 @@ TensorFlow, in ``tf.data``: ``dataset.map(layer)``. Values are checked where the
 seen, which is not within a compiled function; types and shapes are checked everywhere.
 """
 
-from cnnlib.augment.colour import ColorShift
 from cnnlib.augment.crop import Crop
-from cnnlib.augment.elastic import Elastic
-from cnnlib.augment.examples import examples
-from cnnlib.augment.pipeline import PIPELINES, Pipeline, pipeline
-from cnnlib.augment.sampling import INTERPOLATIONS, sample
-from cnnlib.augment.warp import Warp, matrices
+from cnnlib.augment.pipeline import PIPELINES, ColorShift, Pipeline, examples, pipeline
+from cnnlib.augment.sampling import sample
+from cnnlib.augment.warp import Elastic, Warp, matrices
 
 __all__ = [
-    "INTERPOLATIONS",
     "PIPELINES",
     "ColorShift",
     "Crop",

@@ -1,17 +1,17 @@
-"""The layer that all layers which move pixels are made of."""
+"""The layer that all layers which move pixels are made of, and what it is given."""
 
-from collections.abc import Callable
+import functools
 
 import keras
 import numpy as np
 from keras import ops
 
 from cnnlib import checks
-from cnnlib.augment.inputs import MOVED, as_batches, check_inputs, images_of, in_form_of
 from cnnlib.augment.sampling import FILL_MODES, INTERPOLATIONS, sample
 from cnnlib.gradients import compiled
 
 FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
+MOVED = ("images", "segmentation_masks", "weight_maps")
 
 
 class Moving(keras.layers.Layer):
@@ -20,6 +20,22 @@ class Moving(keras.layers.Layer):
     A subclass has ``draw(n, height, width)``, random numbers for n images, and
     ``places(drawn, height, width)``, which makes of them the rows and the columns of
     the input to read at, each float32 of shape (n, rows, columns) of the output.
+
+    Args:
+        flip: "horizontal" (left becomes right), "vertical", "horizontal_and_vertical",
+            each with probability 1/2, or None.
+        interpolation: "bilinear"; "bicubic" (Keys' kernel, a = −1/2: sharper, may leave
+            the range by an eighth or so); "nearest".
+        fill_mode: outside of the image, as SciPy's modes: "reflect" (d c b a | a b c
+            d), "mirror" (d c b | a b c d), "nearest", or "constant".
+        fill_value: for images, where the mode is "constant".
+        fill_label: for masks, likewise; a number that their type can hold.
+        seed: of the random numbers; None for other ones each time.
+
+    Raises:
+        ValueError: an unknown mode; and, when called, images or maps of shapes that do
+            not fit together, an empty batch, values that are not finite, or masks that
+            can't hold ``fill_label``.
     """
 
     def __init__(
@@ -42,11 +58,14 @@ class Moving(keras.layers.Layer):
         self.flip, self.interpolation = flip, interpolation
         self.fill_mode, self.fill_value = fill_mode, fill_value
         self.fill_label, self.seed = fill_label, seed
+        self._reading = interpolation
         self.generator = keras.random.SeedGenerator(seed)
         # XLA makes one loop of a sampling; TensorFlow's own kernels take twenty passes.
-        self._samplers = {key: compiled(self._sampler(key)) for key in MOVED}
+        self._samplers = {
+            key: compiled(functools.partial(self._sample, key)) for key in MOVED
+        }
 
-    def rest(self, images):
+    def rest(self, n, height, width):
         """What is drawn outside of training; None to leave everything as it is."""
         return None
 
@@ -55,50 +74,92 @@ class Moving(keras.layers.Layer):
         return  # AutoGraph can't read an empty function
 
     def __call__(self, inputs, *others, **kwargs):
-        """Refuse what does not fit together, in one line, before Keras adds its own."""
         who = type(self).__name__
-        images = images_of(who, inputs, *others)
-        check_inputs(who, inputs)
-        self.check(*np.shape(images)[-3:-1])
-        if isinstance(inputs, dict) and "segmentation_masks" in inputs:
-            self._check_label(inputs["segmentation_masks"].dtype)
+        tensors = checked(who, inputs, *others)
+        self.check(*np.shape(tensors["images"])[-3:-1])
+        if "segmentation_masks" in tensors and self.fill_mode == "constant":
+            dtype = tensors["segmentation_masks"].dtype
+            dtype = keras.backend.standardize_dtype(dtype)
+            label = self.fill_label
+            if "float" not in dtype and np.array(label).astype(dtype) != label:
+                raise ValueError(
+                    f"{who} takes a fill_label that masks of {dtype} can hold; given "
+                    f"{label!r}"
+                )
         return super().__call__(inputs, **kwargs)
 
-    def _check_label(self, dtype):
-        """Refuse a ``fill_label`` that masks of this type would turn into another."""
-        dtype = keras.backend.standardize_dtype(dtype)
-        if self.fill_mode != "constant" or "float" in dtype:
-            return
-        if np.array(self.fill_label).astype(dtype) != self.fill_label:
-            raise ValueError(
-                f"{type(self).__name__} takes a fill_label that masks of {dtype} can "
-                f"hold; given {self.fill_label!r}"
-            )
-
     def call(self, inputs, training=True):
-        """Move what is given; all that belongs to one image by the same numbers."""
-        moved = as_batches(inputs)
-        images = moved["images"]
-        n, (height, width) = ops.shape(images)[0], images.shape[1:3]
-        drawn = self.draw(n, height, width) if training else self.rest(images)
-        moved["images"] = ops.cast(images, self.compute_dtype)
-        if drawn is not None:
-            moved = {key: self._samplers[key](x, drawn) for key, x in moved.items()}
-        return in_form_of(inputs, moved)
+        tensors = inputs if isinstance(inputs, dict) else {"images": inputs}
+        shape = ops.shape(tensors["images"])
+        n, height, width = (1, *shape)[-4:-1]
+        drawn = (self.draw if training else self.rest)(n, height, width)
+        moved = dict(tensors)
+        for key in tensors.keys() & set(MOVED):
+            x = ops.convert_to_tensor(tensors[key])
+            x = ops.cast(x, self.compute_dtype) if key == "images" else x
+            moved[key] = x if drawn is None else self._moved(key, x, drawn, len(shape))
+        return moved if isinstance(inputs, dict) else moved["images"]
 
-    def _sampler(self, key: str) -> Callable:
-        """The function of a tensor and of the numbers drawn."""
+    def _moved(self, key, x, drawn, rank):
+        """One tensor, moved: with or without axes of images and of channels."""
+        flat = len(x.shape) < rank
+        x = x[..., None] if flat else x
+        x = self._samplers[key](x[None] if rank == 3 else x, drawn)
+        x = x[0] if rank == 3 else x
+        return x[..., 0] if flat else x
 
-        def sampler(x, drawn):
-            how, fill = self._interpolation(), self.fill_value
-            if key == "segmentation_masks":
-                how, fill = "nearest", self.fill_label
-            elif key == "weight_maps":
-                how, fill = "nearest" if how == "nearest" else "bilinear", 0
-            rows, columns = self.places(drawn, *x.shape[1:3])
-            return sample(x, rows, columns, how, self.fill_mode, fill)
+    def _sample(self, key, x, drawn):
+        how, fill = self._reading, self.fill_value
+        if key == "segmentation_masks":
+            how, fill = "nearest", self.fill_label
+        elif key == "weight_maps":
+            how, fill = "nearest" if how == "nearest" else "bilinear", 0
+        rows, columns = self.places(drawn, *x.shape[1:3])
+        return sample(x, rows, columns, how, self.fill_mode, fill)
 
-        return sampler
 
-    def _interpolation(self) -> str:
-        return self.interpolation
+def affine_places(matrices, height, width):
+    """Rows and columns, float32 (n, height, width), that matrices (n, 2, 3) lead to."""
+    rows = ops.arange(height, dtype="float32")[:, None]
+    columns = ops.arange(width, dtype="float32")
+    m = matrices[..., None, None]
+    return [m[:, i, 0] * rows + m[:, i, 1] * columns + m[:, i, 2] for i in (0, 1)]
+
+
+def checked(who: str, inputs, *others) -> dict:
+    """A dict of images, masks and weight maps that fit together, or one clear error."""
+    if others or isinstance(inputs, (tuple, list)):
+        raise ValueError(
+            f"{who} takes images, or a dict such as {{'images': images, "
+            "'segmentation_masks': masks}; given several tensors one after the other"
+        )
+    tensors = inputs if isinstance(inputs, dict) else {"images": inputs}
+    if "images" not in tensors:
+        raise ValueError(
+            f"{who} takes images or a dict with 'images'; given {sorted(tensors)}"
+        )
+    shape = tuple(np.shape(tensors["images"]))
+    single = len(shape) == 3 and shape[-1] in (1, 2, 3, 4)
+    wanted = ""
+    if not single and len(shape) != 4:
+        wanted = (
+            "images (n, height, width, channels), or one (height, width, channels) of "
+            "1 to 4 channels"
+        )
+    elif 0 in shape:
+        wanted = "at least one image"
+    elif None in shape[-3:]:
+        wanted = "images of known height and width"
+    if wanted:
+        raise ValueError(f"{who} takes {wanted}; given shape {shape}")
+    for key in tensors.keys() & set(MOVED):
+        own = tuple(np.shape(tensors[key]))
+        if key != "images" and own not in (shape[:-1], (*shape[:-1], 1)):
+            raise ValueError(
+                f"{who} takes {key} of one channel and the images' size, "
+                f"{(*shape[:-1], 1)}; given {own}"
+            )
+        values = checks.visible(tensors[key])
+        if values is not None:
+            checks.finite(who, key, values)
+    return tensors

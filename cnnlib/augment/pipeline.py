@@ -1,15 +1,65 @@
-"""Layers in a row, and the augmentations that networks were published with."""
+"""Layers in a row, the augmentations of published networks, and pictures of them."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from cnnlib import checks
-from cnnlib.augment.colour import ColorShift
 from cnnlib.augment.crop import Crop
-from cnnlib.augment.elastic import Elastic
-from cnnlib.augment.inputs import check_inputs, images_of
-from cnnlib.augment.moving import Moving
+from cnnlib.augment.moving import Moving, checked
+from cnnlib.augment.warp import Elastic
+
+
+@keras.saving.register_keras_serializable("cnnlib")
+class ColorShift(keras.layers.Layer):
+    """AlexNet's change of colour (Krizhevsky et al. 2012, section 4.1).
+
+    To all pixels of an image is added the sum of the principal components of ImageNet's
+    colours, each times its eigenvalue times a normal number of standard deviation
+    ``strength``. Images are RGB, (n, height, width, 3); values are not clipped.
+
+    Raises:
+        ValueError: a strength below 0; and, when called, images that are not RGB.
+    """
+
+    # Of ImageNet's pixels from 0 to 1, the figures in common use; a component a row.
+    EIGENVALUES = (0.2175, 0.0188, 0.0045)
+    COMPONENTS = (
+        (-0.5675, -0.5808, -0.5836),
+        (0.7192, -0.0045, -0.6948),
+        (0.4009, -0.8140, 0.4203),
+    )
+
+    def __init__(self, strength=0.1, *, value_range=(0, 255), seed=None, **kwargs):
+        super().__init__(**kwargs)
+        checks.number("ColorShift", "strength", strength, least=0)
+        self.strength, self.value_range, self.seed = strength, tuple(value_range), seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def __call__(self, images, *args, **kwargs):
+        shape = tuple(np.shape(images))
+        if shape[-1:] != (3,):
+            raise ValueError(
+                f"ColorShift takes RGB images, (n, height, width, 3); given {shape}"
+            )
+        return super().__call__(images, *args, **kwargs)
+
+    def call(self, images, training=True):
+        images = ops.cast(images, self.compute_dtype)
+        if not training:
+            return images
+        factors = keras.random.normal(
+            (*ops.shape(images)[:-3], 3),
+            stddev=self.strength,
+            dtype="float32",
+            seed=self.generator,
+        )
+        low, high = self.value_range
+        axes = np.array(self.COMPONENTS) * np.array(self.EIGENVALUES)[:, None]
+        axes = ops.convert_to_tensor((axes * (high - low)).astype("float32"))
+        shift = ops.cast(ops.matmul(factors, axes), self.compute_dtype)
+        return images + shift[..., None, None, :]
+
 
 # Keras's layers that move pixels by themselves, out of step with masks and weight maps.
 _MOVE = set(
@@ -25,19 +75,14 @@ class Pipeline(keras.layers.Layer):
     """Layers of this room and of Keras, one after the other.
 
     Keras's layers are given the images alone, since several of them change or refuse
-    masks; CutMix and MixUp are given images and one-hot ``labels``. Those that move
-    pixels are refused where there are masks or weight maps: take ``Warp``.
-
-    Args:
-        layers: in their order.
-        value_range: that of the images, (0, 255) or (0, 1): for the check that they
-            are in it. The layers have their own settings.
+    masks; CutMix and MixUp are given images and one-hot ``labels``. ``value_range``
+    says what images to accept, (0, 255) or (0, 1); the layers have their own settings.
 
     Raises:
-        ValueError: when called: values outside of the range, where they can be seen;
-            whole numbers where 0 to 1 is declared; masks where pixels would move
-            without them; CutMix or MixUp without one-hot labels; and what the layers
-            refuse.
+        ValueError: when called: values out of the range, where they can be seen; whole
+            numbers where 0 to 1 is declared; Keras's layers that would move pixels
+            without their masks or weight maps; CutMix or MixUp without one-hot labels;
+            and what the layers refuse.
     """
 
     def __init__(self, layers, *, value_range=(0, 255), **kwargs):
@@ -46,11 +91,8 @@ class Pipeline(keras.layers.Layer):
         self.value_range = tuple(value_range)
 
     def __call__(self, inputs, *others, **kwargs):
-        """Refuse what the layers can't do, in one line, before Keras adds its own."""
-        images = images_of("a Pipeline", inputs, *others)
-        check_inputs("a Pipeline", inputs)
-        _check_range(images, self.value_range)
-        tensors = inputs if isinstance(inputs, dict) else {}
+        tensors = checked("a Pipeline", inputs, *others)
+        _check_range(tensors["images"], self.value_range)
         moves_alone = "segmentation_masks" in tensors or "weight_maps" in tensors
         for name in (type(layer).__name__ for layer in self.layers):
             if name in _MOVE and moves_alone:
@@ -66,11 +108,9 @@ class Pipeline(keras.layers.Layer):
         return super().__call__(inputs, **kwargs)
 
     def build(self, input_shape):
-        """Nothing is to be built: the layers draw numbers and have no weights."""
-        self.built = True
+        self.built = True  # the layers draw numbers and have no weights
 
     def call(self, inputs, training=True):
-        """Apply the layers in turn."""
         for layer in self.layers:
             if not isinstance(inputs, dict) or isinstance(layer, (Moving, Pipeline)):
                 inputs = layer(inputs, training=training)
@@ -90,9 +130,7 @@ class Pipeline(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        layers = [
-            keras.saving.deserialize_keras_object(layer) for layer in config["layers"]
-        ]
+        layers = map(keras.saving.deserialize_keras_object, config["layers"])
         return cls(**{**config, "layers": layers})
 
 
@@ -107,86 +145,71 @@ def _check_range(images, value_range) -> None:
     if values is None:
         return
     least, most = float(values.min()), float(values.max())
+    told += f"; given values from {least:g} to {most:g}"
     slack = 1e-3 * (high - low)
     if least < low - slack or most > high + slack:
-        raise ValueError(f"{told}; given values from {least:g} to {most:g}")
+        raise ValueError(told)
     if high == 255 and not whole and 0 < most <= 1 and least < most:
-        raise ValueError(
-            f"{told}; given values from {least:g} to {most:g}: say value_range=(0, 1)"
-        )
+        raise ValueError(f"{told}: say value_range=(0, 1)")
 
 
 def _cifar(value_range, seeds, *, padding=4):
     return [Crop(padding=padding, flip="horizontal", seed=seeds[0])]
 
 
-def _alexnet(value_range, seeds, *, size=224, strength=0.1):
+def _alexnet(value_range, seeds, *, size=224):
     return [
         Crop(size, flip="horizontal", seed=seeds[0]),
-        ColorShift(strength, value_range=value_range, seed=seeds[1]),
+        ColorShift(value_range=value_range, seed=seeds[1]),
     ]
 
 
-def _unet(value_range, seeds, *, displacement=10.0, brightness=0.05, contrast=0.1):
+def _unet(value_range, seeds, *, displacement=10.0):
+    elastic = Elastic(
+        displacement,
+        flip="horizontal_and_vertical",
+        rotation=180,
+        translation=0.05,
+        fill_mode="mirror",
+        seed=seeds[0],
+    )
     return [
-        Elastic(
-            displacement,
-            flip="horizontal_and_vertical",
-            rotation=180,
-            translation=0.05,
-            fill_mode="mirror",
-            seed=seeds[0],
-        ),
-        keras.layers.RandomContrast(contrast, value_range=value_range, seed=seeds[1]),
-        keras.layers.RandomBrightness(
-            brightness, value_range=value_range, seed=seeds[2]
-        ),
+        elastic,
+        keras.layers.RandomContrast(0.1, value_range=value_range, seed=seeds[1]),
+        keras.layers.RandomBrightness(0.05, value_range=value_range, seed=seeds[2]),
     ]
 
 
 def _digits(value_range, seeds, *, displacement=0.8):
-    return [
-        Elastic(
-            displacement,
-            grid=5,
-            rotation=12,
-            zoom=0.12,
-            translation=0.08,
-            shear=10,
-            fill_mode="constant",
-            fill_value=value_range[0],
-            seed=seeds[0],
-        )
-    ]
+    elastic = Elastic(
+        displacement,
+        grid=5,
+        rotation=12,
+        zoom=0.12,
+        translation=0.08,
+        shear=10,
+        fill_mode="constant",
+        fill_value=value_range[0],
+        seed=seeds[0],
+    )
+    return [elastic]
 
 
 PIPELINES = {"cifar": _cifar, "alexnet": _alexnet, "unet": _unet, "digits": _digits}
 
 
 def pipeline(name, *, value_range=(0, 255), seed=None, **settings) -> Pipeline:
-    """The augmentation that a network was published with.
+    """The augmentation that a network was published with, and its one setting.
 
-    =========== ===================================================================
-    name        what it does, after whom, and its settings
-    =========== ===================================================================
-    ``cifar``   pads, crops, flips left to right: He et al., arXiv:1512.03385;
-                ``padding=4``
-    ``alexnet`` crops out of images of 256×256, flips, shifts colours: Krizhevsky et
-                al. 2012; ``size=224, strength=0.1``
-    ``unet``    turns, flips, shifts and deforms, with mirrored borders, and varies grey
-                values: Ronneberger et al., arXiv:1505.04597, who give no figures but
-                the first; ``displacement=10, brightness=0.05, contrast=0.1``
-    ``digits``  small turns, zooms, shifts, slants and deformations, no flips: in the
-                manner of Simard et al. 2003, for 28×28; ``displacement=0.8``
-    =========== ===================================================================
+    - "cifar" pads, crops, flips left to right (arXiv:1512.03385): ``padding=4``.
+    - "alexnet" crops out of images of 256×256, flips, shifts colours (Krizhevsky et al.
+      2012): ``size=224``.
+    - "unet" turns, flips, shifts and deforms, borders mirrored, and varies grey values
+      (arXiv:1505.04597, which states the first figure only): ``displacement=10``.
+    - "digits": small turns, zooms, shifts, slants and deformations, for 28×28 (in the
+      manner of Simard et al. 2003): ``displacement=0.8``.
 
     Displacements are in pixels: scale them with the image.
-
-    Args:
-        name: one of ``PIPELINES``.
-        value_range: of the images, (0, 255) or (0, 1).
-        seed: of the random numbers; None for other ones each time.
-        **settings: those of the table.
 
     Raises:
         ValueError: there is no such pipeline, or a setting is out of range.
@@ -196,3 +219,42 @@ def pipeline(name, *, value_range=(0, 255), seed=None, **settings) -> Pipeline:
     seeds = [None if seed is None else 3 * seed + i for i in range(3)]
     layers = PIPELINES[name](tuple(value_range), seeds, **settings)
     return Pipeline(layers, value_range=value_range, name=name)
+
+
+def examples(layer, image: np.ndarray, count: int = 16, mask=None):
+    """What a layer makes of one image, again and again: for a picture of it.
+
+    A copy of the layer does it, started from its seed: the same seed gives the same
+    examples, and the layer itself is left where it was.
+
+    Args:
+        layer: of this room, or one of Keras's that take images.
+        image: (height, width, channels), uint8 or float.
+        count: how many, at least 1.
+        mask: (height, width) labels, to be moved along.
+
+    Returns:
+        (count, height, width, channels) of the image's type, whole numbers rounded;
+        with a mask, a pair of that and (count, height, width) labels.
+    """
+    image = np.asarray(image)
+    checks.integer("examples", "count", count)
+    if image.ndim != 3:
+        raise ValueError(
+            f"examples takes one image (height, width, channels); given {image.shape}"
+        )
+    tensors = {"images": np.repeat(image[None], count, axis=0)}
+    if mask is not None:
+        masks = np.repeat(np.asarray(mask)[None], count, axis=0)
+        tensors["segmentation_masks"] = masks
+    copy = type(layer).from_config(layer.get_config())
+    moved = copy(tensors if len(tensors) > 1 else tensors["images"], training=True)
+    images = moved if mask is None else moved["images"]
+    images = ops.convert_to_numpy(images)
+    if image.dtype.kind in "iu":
+        info = np.iinfo(image.dtype)
+        images = np.rint(images).clip(info.min, info.max)
+    images = images.astype(image.dtype)
+    if mask is None:
+        return images
+    return images, ops.convert_to_numpy(moved["segmentation_masks"])

@@ -3,7 +3,7 @@
 from keras import ops
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-FILL_MODES = ("constant", "nearest", "wrap", "reflect", "mirror")
+FILL_MODES = ("constant", "nearest", "reflect", "mirror")
 
 
 def sample(x, rows, columns, interpolation, fill_mode="reflect", fill_value=0.0):
@@ -13,8 +13,8 @@ def sample(x, rows, columns, interpolation, fill_mode="reflect", fill_value=0.0)
         x: (n, height, width, channels), any type.
         rows: (n, height', width') float32, in pixels from 0.
         columns: likewise.
-        interpolation: one of ``INTERPOLATIONS``; as in ``Warp``.
-        fill_mode: one of ``FILL_MODES``; as in ``Warp``.
+        interpolation: one of ``INTERPOLATIONS``, as in ``Moving``.
+        fill_mode: one of ``FILL_MODES``, as in ``Moving``.
         fill_value: what is read outside of the image in mode "constant".
 
     Returns:
@@ -57,9 +57,9 @@ def _weights(places, interpolation: str):
         return ops.floor(places + 0.5), {0: None}
     base = ops.floor(places)
     f = places - base
-    if interpolation == "bilinear":
-        return base, {0: 1 - f, 1: f}
     g = 1 - f
+    if interpolation == "bilinear":
+        return base, {0: g, 1: f}
     return base, {
         -1: -0.5 * f * g * g,
         0: 1 + f * f * (1.5 * f - 2.5),
@@ -70,8 +70,6 @@ def _weights(places, interpolation: str):
 
 def _folded(i, side: int, fill_mode: str):
     """The pixel from 0 to side − 1 that stands for the i-th."""
-    if fill_mode == "wrap":
-        return ops.mod(i, side)
     if fill_mode == "reflect":
         i = ops.mod(i, 2 * side)
         return ops.minimum(i, 2 * side - 1 - i)

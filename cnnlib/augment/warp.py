@@ -1,12 +1,15 @@
-"""Affine maps: flips, turns, zooms, shifts and shears."""
+"""Affine maps (flips, turns, zooms, shifts, shears) and elastic deformations."""
 
+import functools
 import math
 
 import keras
 import numpy as np
 from keras import ops
+from scipy import ndimage
 
-from cnnlib.augment.moving import Moving
+from cnnlib import checks
+from cnnlib.augment.moving import Moving, affine_places
 
 
 @keras.saving.register_keras_serializable("cnnlib")
@@ -17,42 +20,35 @@ class Warp(Moving):
     to r, a pair (low, high) means itself. All is about the middle of the image. With
     every range at zero the images come back bit for bit.
 
-    Shapes: as given. Places outside of the image are filled as in SciPy, whose modes
-    "grid-constant", "nearest", "grid-wrap", "reflect" and "mirror" these are.
-
     Args:
         rotation: in degrees, counterclockwise.
         zoom: a number z means factors from 1 / (1 + z) to 1 + z, uniform in their
             logarithm, so that enlarging is as likely as shrinking; a pair, factors.
         translation: down and to the right, each as a part of height and width.
         shear: in degrees: how far columns lean, the top to the left.
-        flip: "horizontal" (left becomes right), "vertical", "horizontal_and_vertical",
-            each with probability 1/2, or None, the default.
-        interpolation: "bilinear", the default; "bicubic" (Keys' kernel, a = −1/2:
-            sharper, may leave the range by an eighth or so); "nearest".
-        fill_mode: "reflect" (d c b a | a b c d), the default, "mirror"
-            (d c b | a b c d), "wrap", "nearest", or "constant".
-        fill_value: for images, where the mode is "constant"; 0 by default.
-        fill_label: for masks, likewise; a number that their type can hold.
-        seed: of the random numbers; None, the default, for other ones each time.
+        **kwargs: ``flip``, interpolation, fill and ``seed``, as in ``Moving``.
 
     Raises:
-        ValueError: a range that is negative, upside down or impossible; an unknown
-            mode; and, when called, images or maps of shapes that do not fit together,
-            an empty batch, values that are not finite, or masks that can't hold
-            ``fill_label``.
+        ValueError: as ``Moving``; a range that is negative, upside down or impossible.
     """
 
     def __init__(self, *, rotation=0, zoom=0, translation=0, shear=0, **kwargs):
         super().__init__(**kwargs)
+        self.rotation, self.zoom = rotation, zoom
+        self.translation, self.shear = translation, shear
+        if np.ndim(zoom) == 0 and zoom >= 0:
+            zoom = (1 / (1 + zoom), 1 + zoom)
         self._ranges = (
             _range("rotation", rotation),
-            _zooms(zoom),
+            _range("zoom", zoom),
             _range("translation", translation),
             _range("shear", shear, below=90),
         )
-        self.rotation, self.zoom = rotation, zoom
-        self.translation, self.shear = translation, shear
+        if self._ranges[1][0] <= 0:
+            raise ValueError(f"zoom takes factors above 0; given {zoom!r}")
+        # Where pixels only change places there is nothing between them to read.
+        if self._ranges == ((0, 0), (1, 1), (0, 0), (0, 0)):
+            self._reading = "nearest"
 
     def draw(self, n, height, width):
         """The matrices, float32 (n, 2, 3): see ``matrices``."""
@@ -60,56 +56,28 @@ class Warp(Moving):
             u = keras.random.uniform((n, 7), dtype="float32", seed=self.generator)
         else:  # as in an Elastic alone, which draws enough
             u = ops.zeros((n, 7))
-
-        def within(column, bounds):
-            low, high = bounds
-            return low + (high - low) * u[:, column]
-
-        def sign(column, axis):
-            flips = axis in (self.flip or "")
-            return ops.where(u[:, column] < 0.5, -1.0, 1.0) if flips else 1.0
-
         rotation, zoom, translation, shear = self._ranges
-        return matrices(
-            height,
-            width,
-            flip=(sign(0, "vertical"), sign(1, "horizontal")),
-            rotation=within(2, rotation),
-            zoom=ops.exp(within(3, np.log(zoom))),
-            translation=(within(4, translation), within(5, translation)),
-            shear=within(6, shear),
+        ranges = [rotation, np.log(zoom), translation, translation, shear]
+        turn, zoom, down, right, lean = (
+            low + (high - low) * u[:, i] for i, (low, high) in enumerate(ranges, 2)
         )
+        flip = [
+            ops.where(u[:, i] < 0.5, -1.0, 1.0) if axis in (self.flip or "") else 1.0
+            for i, axis in enumerate(("vertical", "horizontal"))
+        ]
+        return matrices(height, width, flip, turn, ops.exp(zoom), (down, right), lean)
 
     def places(self, drawn, height, width):
-        """Rows and columns, float32 (n, height, width), that the matrices lead to."""
-        rows = ops.arange(height, dtype="float32")[:, None]
-        columns = ops.arange(width, dtype="float32")
-        m = drawn[..., None, None]
-        return tuple(
-            m[:, i, 0] * rows + m[:, i, 1] * columns + m[:, i, 2] for i in (0, 1)
-        )
-
-    def _interpolation(self):
-        """Where pixels only change places there is nothing between them to read."""
-        still = self._ranges == ((0, 0), (1, 1), (0, 0), (0, 0))
-        return "nearest" if still else self.interpolation
+        return affine_places(drawn, height, width)
 
 
 def matrices(
-    height, width, *, flip=(1, 1), rotation=0, zoom=1, translation=(0, 0), shear=0
+    height, width, flip=(1, 1), rotation=0, zoom=1, translation=(0, 0), shear=0
 ):
     """The affine maps of ``Warp``, from a pixel of the output to where it is read.
 
-    Args:
-        height: of the image, in pixels.
-        width: of the image, in pixels.
-        flip: up and down, left and right: −1 to flip, 1 not to.
-        rotation: degrees, counterclockwise.
-        zoom: the factor of enlargement.
-        translation: down, to the right, as parts of height and width.
-        shear: degrees.
-
-    Each setting is a number or a tensor (n,), rotation being the latter.
+    Settings are those of ``Warp`` for one image each, numbers or tensors (n,), with
+    ``rotation`` a tensor and ``flip`` (up and down, left and right) −1 or 1.
 
     Returns:
         float32 (n, 2, 3): (row, column) = m[:, :2] · (row', column') + m[:, 2], which
@@ -141,11 +109,57 @@ def _range(name: str, value, below: float = math.inf) -> tuple[float, float]:
     return float(pair[0]), float(pair[1])
 
 
-def _zooms(value) -> tuple[float, float]:
-    """(low, high) factors from a number or a pair."""
-    if np.ndim(value) == 0 and value >= 0:
-        value = (1 / (1 + value), 1 + value)
-    low, high = _range("zoom", value)
-    if low <= 0:
-        raise ValueError(f"zoom takes factors above 0; given {value!r}")
-    return low, high
+@keras.saving.register_keras_serializable("cnnlib")
+class Elastic(Warp):
+    """Elastic deformation as in U-Net (arXiv:1505.04597), with a warp if one is wanted.
+
+    A normal vector is drawn for every node of a coarse grid over the image, corners on
+    corners; between the nodes the field is SciPy's cubic spline. Each pixel is read
+    once, at its place in the warp plus its vector.
+
+    Args:
+        displacement: the standard deviation in pixels; the paper's 10 is for 512×512.
+        grid: nodes along a side, at least 2; the paper's are 3.
+        **kwargs: those of ``Warp``.
+
+    Raises:
+        ValueError: as ``Warp``; a displacement below 0, or too coarse a grid.
+    """
+
+    def __init__(self, displacement=10.0, grid=3, **kwargs):
+        super().__init__(**kwargs)
+        checks.number("Elastic", "displacement", displacement, least=0)
+        self.displacement = displacement
+        self.grid = checks.integer("Elastic", "grid", grid, least=2)
+        if displacement:
+            self._reading = self.interpolation
+
+    def draw(self, n, height, width):
+        """The matrices, and the vectors (rows, columns) of the grid, (n, g, g, 2)."""
+        shape = (n, self.grid, self.grid, 2)
+        vectors = keras.random.normal(
+            shape, stddev=self.displacement, dtype="float32", seed=self.generator
+        )
+        return super().draw(n, height, width), vectors
+
+    def places(self, drawn, height, width):
+        transforms, vectors = drawn
+        down, across = _splines(height, self.grid), _splines(width, self.grid)
+        lines = ops.einsum("nijk,wj->kniw", vectors, across)
+        # Written as a sum, it is made where pixels are read, and no field is stored.
+        field = sum(
+            down[:, i, None] * lines[:, :, i, None, :] for i in range(self.grid)
+        )
+        rows, columns = super().places(transforms, height, width)
+        return rows + field[0], columns + field[1]
+
+
+@functools.lru_cache(maxsize=64)
+def _splines(side: int, nodes: int) -> np.ndarray:
+    """How much each node counts at each pixel of a cubic spline: (side, nodes)."""
+    places = np.linspace(0, nodes - 1, side)
+    splines = [
+        ndimage.map_coordinates(unit, [places], order=3, mode="mirror")
+        for unit in np.eye(nodes)
+    ]
+    return np.stack(splines, axis=1).astype("float32")

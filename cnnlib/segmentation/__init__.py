@@ -2,25 +2,22 @@
 
 Labels are whole numbers from 0 of shape (n, height, width), or (n, height, width, 1);
 logits are (n, height, width, classes). One channel of logits is that of class 1 beside
-a class 0 whose logit is 0, as under a sigmoid. A label that is no class is refused
-where values can be seen; in a compiled function, as in ``fit``, the result is NaN.
+a class 0 whose logit is 0, as under a sigmoid. Pixels of the label ``ignored`` don't
+count. A label that is no class is refused where values can be seen; in a compiled
+function, as in ``fit``, the result is NaN.
 """
 
 from cnnlib.segmentation.losses import CrossEntropy, CrossEntropyDice
-from cnnlib.segmentation.metrics import Dice, IoU, MeanDice, MeanIoU, PixelAccuracy
-from cnnlib.segmentation.tiles import predict_tiles
-from cnnlib.segmentation.tiling import Tiling, tiling
+from cnnlib.segmentation.metrics import MeanDice, MeanIoU, PixelAccuracy
+from cnnlib.segmentation.tiles import predict_tiles, tiling
 from cnnlib.segmentation.weights import weight_map
 
 __all__ = [
     "CrossEntropy",
     "CrossEntropyDice",
-    "Dice",
-    "IoU",
     "MeanDice",
     "MeanIoU",
     "PixelAccuracy",
-    "Tiling",
     "predict_tiles",
     "tiling",
     "weight_map",

@@ -8,13 +8,21 @@ from cnnlib import checks
 from cnnlib.segmentation.pixels import pixels, ratio, sample_weights
 
 
-class _PixelLoss(keras.losses.Loss):
-    """A loss that a subclass's ``value`` makes of one-hot labels, logits and weights.
+@keras.saving.register_keras_serializable("cnnlib")
+class CrossEntropy(keras.losses.Loss):
+    """Cross-entropy averaged over the pixels by their weights.
 
-    There is a weight for every pixel, 0 where it is ignored.
+    Σ w · (−log p) / Σ w over all pixels of the batch, w being the sample weight (a
+    weight map, or a number per image) times that of the pixel's class, if there are
+    ``class_weights``; 0 where all weights are. Keras's own divides by the number of
+    pixels.
+
+    Raises:
+        ValueError: when called: labels, logits, weights of shapes that do not fit
+            together, labels that are no class, weights that are negative or NaN.
     """
 
-    def __init__(self, ignored, class_weights, name):
+    def __init__(self, *, ignored=None, class_weights=None, name="cross_entropy"):
         super().__init__(name=name)
         self.ignored = ignored
         self.class_weights = None if class_weights is None else list(class_weights)
@@ -28,40 +36,20 @@ class _PixelLoss(keras.losses.Loss):
             weights *= sample_weights(who, sample_weight, tuple(labels.shape))
         labels = ops.clip(labels, 0, classes - 1)
         if self.class_weights is not None:
-            if len(self.class_weights) != classes:
+            count = len(self.class_weights)
+            if count != classes:
                 raise ValueError(
-                    f"{who} has {len(self.class_weights)} class weights for {classes} "
-                    "classes"
+                    f"{who} has {count} class weights for {classes} classes"
                 )
             of_class = ops.convert_to_tensor(np.array(self.class_weights, "float32"))
             weights *= ops.take(of_class, labels)
         hits = ops.one_hot(labels, classes, dtype="float32")
         return ops.where(strange, float("nan"), self.value(hits, logits, weights))
 
-
-@keras.saving.register_keras_serializable("cnnlib")
-class CrossEntropy(_PixelLoss):
-    """Cross-entropy averaged over the pixels by their weights.
-
-    Σ w · (−log p) / Σ w over all pixels of the batch, w being the sample weight (a
-    weight map, or a number per image) times that of the pixel's class; 0 where all
-    weights are. Keras's own divides by the number of pixels.
-
-    Args:
-        ignored: a label whose pixels don't count, or None.
-        class_weights: one per class, or None.
-        name: of the loss.
-
-    Raises:
-        ValueError: when called: labels, logits, weights of shapes that do not fit
-            together, labels that are no class, weights that are negative or NaN.
-    """
-
-    def __init__(self, *, ignored=None, class_weights=None, name="cross_entropy"):
-        super().__init__(ignored, class_weights, name)
-
     def value(self, hits, logits, weights):
-        return _cross_entropy(hits, logits, weights)
+        """The loss of one-hot labels, logits, and a weight for every pixel."""
+        loss = -ops.sum(hits * ops.log_softmax(logits, axis=-1), axis=-1)
+        return ratio(ops.sum(weights * loss), ops.sum(weights))
 
     def get_config(self):
         own = {"ignored": self.ignored, "class_weights": self.class_weights}
@@ -69,24 +57,17 @@ class CrossEntropy(_PixelLoss):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class CrossEntropyDice(_PixelLoss):
-    """``CrossEntropy`` plus a factor times soft Dice, after V-Net (arXiv:1606.04797).
+class CrossEntropyDice(CrossEntropy):
+    """``CrossEntropy`` plus ``dice`` times soft Dice, after V-Net (arXiv:1606.04797).
 
     Soft Dice is one minus the mean over the classes of, with p the softmax and t 0 or 1
     at each pixel of the batch::
 
         (2 Σ w p t + smooth) / (Σ w p + Σ w t + smooth)
 
-    So a class that occurs nowhere counts 1 as its probabilities go to 0, and what is
-    wrongly given to it costs. Keras's own throws classes together, takes
-    probabilities, and punishes an empty class that was rightly left out. There are no
-    class weights: Dice weighs all classes alike as it is.
-
-    Args:
-        ignored: a label whose pixels don't count, or None.
-        smooth: in pixels.
-        dice: the factor of soft Dice.
-        name: of the loss.
+    So a class that occurs nowhere counts 1 as its probabilities go to 0. Keras's own
+    throws classes together, takes probabilities, and punishes an empty class that was
+    rightly left out.
 
     Raises:
         ValueError: ``smooth`` is not above 0, or ``dice`` below it; and, when called,
@@ -96,29 +77,20 @@ class CrossEntropyDice(_PixelLoss):
     def __init__(
         self, *, ignored=None, smooth=1.0, dice=1.0, name="cross_entropy_dice"
     ):
-        super().__init__(ignored, None, name)
+        super().__init__(ignored=ignored, name=name)
         self.smooth = checks.number("CrossEntropyDice", "smooth", smooth, above=0)
         self.dice = checks.number("CrossEntropyDice", "dice", dice, least=0)
 
     def value(self, hits, logits, weights):
-        dice = _dice_loss(hits, logits, weights, self.smooth)
-        return _cross_entropy(hits, logits, weights) + self.dice * dice
+        flat = (-1, logits.shape[-1])
+        columns = ops.reshape(weights, (-1, 1))
+        chances = columns * ops.reshape(ops.softmax(logits, axis=-1), flat)
+        true = ops.reshape(hits, flat)
+        both = ops.sum(chances * true, axis=0)
+        each = ops.sum(chances, axis=0) + ops.sum(columns * true, axis=0)
+        dice = 1 - ops.mean((2 * both + self.smooth) / (each + self.smooth))
+        return super().value(hits, logits, weights) + self.dice * dice
 
     def get_config(self):
         own = {"smooth": self.smooth, "dice": self.dice}
         return {"name": self.name, "ignored": self.ignored, **own}
-
-
-def _cross_entropy(hits, logits, weights):
-    loss = -ops.sum(hits * ops.log_softmax(logits, axis=-1), axis=-1)
-    return ratio(ops.sum(weights * loss), ops.sum(weights))
-
-
-def _dice_loss(hits, logits, weights, smooth):
-    classes = logits.shape[-1]
-    weights = ops.reshape(weights, (-1, 1))
-    chances = weights * ops.reshape(ops.softmax(logits, axis=-1), (-1, classes))
-    hits = ops.reshape(hits, (-1, classes))
-    both = ops.sum(chances * hits, axis=0)
-    each = ops.sum(chances, axis=0) + ops.sum(weights * hits, axis=0)
-    return 1 - ops.mean((2 * both + smooth) / (each + smooth))

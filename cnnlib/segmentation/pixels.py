@@ -13,14 +13,10 @@ def pixels(who: str, labels, logits, ignored):
 
     Labels are int32, −1 where they are ignored, the number of classes if out of range
     or between two classes.
-
-    Raises:
-        ValueError: the shapes do not fit together, there are no pixels, or, where
-            values can be seen, a label is no class.
     """
     labels, logits = ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)
     shape, lead = tuple(labels.shape), tuple(logits.shape[:-1])
-    if not lead or (not _alike(shape, lead) and not _alike(shape, (*lead, 1))):
+    if not lead or not (_alike(shape, lead) or _alike(shape, (*lead, 1))):
         raise ValueError(
             f"{who} takes labels of shape {lead} for logits of {tuple(logits.shape)}; "
             f"given {shape}"
@@ -46,12 +42,7 @@ def pixels(who: str, labels, logits, ignored):
 
 
 def sample_weights(who: str, weights, shape):
-    """Weights per pixel or per image that can be multiplied with labels of ``shape``.
-
-    Raises:
-        ValueError: they are of another shape, or negative or not finite, where values
-            can be seen.
-    """
+    """Weights per pixel or per image to multiply labels of ``shape``."""
     weights = ops.cast(ops.convert_to_tensor(weights), "float32")
     own = tuple(weights.shape)
     if len(own) == len(shape) + 1 and own[-1] == 1:

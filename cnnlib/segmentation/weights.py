@@ -8,28 +8,19 @@ from scipy import ndimage
 from cnnlib import checks
 
 
-def weight_map(
-    labels: np.ndarray,
-    *,
-    w0: float = 10.0,
-    sigma: float = 5.0,
-    balance: bool = True,
-) -> np.ndarray:
+def weight_map(labels: np.ndarray, *, w0=10.0, sigma=5.0, balance=True) -> np.ndarray:
     """U-Net's weights, which make it learn the seams between cells (arXiv:1505.04597).
 
     On the background, with d1 and d2 the distances to the nearest cell and to the
-    second nearest::
-
-        w = w_class + w0 · exp(−(d1 + d2)² / 2 σ²)
-
-    and on cells w = w_class. Where there are fewer than two cells there is no seam.
-    What is less than 1e-6 of w0 may be left out.
+    second nearest, ``w = w_class + w0 · exp(−(d1 + d2)² / 2 σ²)``, and on cells
+    ``w = w_class``. Where there are fewer than two cells there is no seam. What is less
+    than 1e-6 of w0 may be left out.
 
     Args:
         labels: (height, width) or (n, height, width) whole numbers: 0 background, every
             cell a number of its own. ``scipy.ndimage.label`` makes them from a mask.
-        w0: how much the narrowest seam is worth.
-        sigma: in pixels.
+        w0: how much the narrowest seam is worth, at least 0.
+        sigma: in pixels, above 0.
         balance: whether w_class is pixels / (2 · pixels of the class), class meaning
             cell or background, in each image; else it is 1.
 
@@ -37,8 +28,7 @@ def weight_map(
         float32 of the shape of ``labels``.
 
     Raises:
-        ValueError: labels of another rank or type, or negative; ``w0`` below 0, or
-            ``sigma`` not above it.
+        ValueError: labels of another rank or type, or a number out of its range.
     """
     labels = np.asarray(labels)
     if labels.ndim not in (2, 3) or labels.dtype.kind not in "iu" or not labels.size:

@@ -9,7 +9,6 @@ START = rng.bit_generator.state
 MODES = {
     "constant": "grid-constant",
     "nearest": "nearest",
-    "wrap": "grid-wrap",
     "reflect": "reflect",
     "mirror": "mirror",
 }

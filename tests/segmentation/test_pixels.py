@@ -63,7 +63,7 @@ def test_labels_that_do_not_fit_are_refused(what, y, logits, words):
         (lambda: CrossEntropy(ignored=9)(TWO, Z), "or 9 to be ignored"),
         (lambda: CrossEntropyDice(smooth=0), "smooth above 0"),
         (lambda: CrossEntropyDice(dice=-1), "dice from 0"),
-        (lambda: MeanIoU(1), "two classes or more"),
+        (lambda: MeanIoU(1), "classes=2 or more; given 1"),
         (lambda: MeanIoU(2)(Y, Z), "for 2 classes; the logits are of 3"),
         (lambda: MeanIoU(3)(Y, Z, np.ones((2, 4, 5))), "no weights"),
         (lambda: segmentation.weight_map(np.zeros((3, 3))), "whole numbers"),

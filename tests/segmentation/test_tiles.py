@@ -142,15 +142,12 @@ def test_a_margin_hides_the_seams_of_zero_padding():
     assert np.abs(seams - expected).max() > 1e-3
 
 
-def test_an_image_as_large_as_a_tile_is_one_tile(capsys):
+def test_an_image_as_large_as_a_tile_is_one_tile():
     model, _ = unet(1, (16, 16))
     image = rng.normal(size=(3, 8, 8, 1)).astype("float32")
-    found = segmentation.predict_tiles(model, image, batch_size=2, verbose=1)
+    found = segmentation.predict_tiles(model, image, batch_size=2)
     mirrored = np.pad(image, [(0, 0), (4, 4), (4, 4), (0, 0)], mode="reflect")
     np.testing.assert_allclose(found, array(model(mirrored)), atol=1e-6)
-    assert "3/3" in capsys.readouterr().out
-    segmentation.predict_tiles(model, image)
-    assert capsys.readouterr().out == ""
 
 
 IMAGE = np.zeros((1, 20, 20, 1))
