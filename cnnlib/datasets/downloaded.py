@@ -18,7 +18,7 @@ import numpy as np
 
 from cnnlib.datasets.catalogue import IDX, SETS, CifarLayout, Dataset, Set
 
-LEFT = "The file was left as it is; move it away to have the set downloaded."
+LEFT = "It was left as it is; move it away and load the set again."
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
