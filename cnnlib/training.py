@@ -49,7 +49,6 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * (floor + (1 - floor) * rise)
 
     def get_config(self):
-        """The constructor's arguments."""
         names = ("peak", "steps", "warmup", "start", "end")
         return {name: getattr(self, name) for name in names}
 
@@ -61,10 +60,7 @@ class TimeToAccuracy(keras.callbacks.Callback):
     the target, both None if none did; ``history``, one (seconds, value) per epoch. The
     clock starts when training begins, so compiling is counted.
 
-    Args:
-        target: the value to reach, such as 0.99.
-        monitor: the metric to watch.
-        stop: whether to end training there.
+    ``monitor`` is the metric to reach ``target``; ``stop`` ends training there.
 
     Raises:
         ValueError: at the end of the first epoch, if ``monitor`` is not among its logs.
@@ -76,20 +72,16 @@ class TimeToAccuracy(keras.callbacks.Callback):
         self.seconds, self.epoch, self.history = None, None, []
 
     def on_train_begin(self, logs=None):
-        """Start the clock, and forget an earlier training."""
         self.seconds, self.epoch, self.history = None, None, []
         self._start, self._paused = time.perf_counter(), 0.0
 
     def on_test_begin(self, logs=None):
-        """Stop the clock for validation."""
         self._validation = time.perf_counter()
 
     def on_test_end(self, logs=None):
-        """Take up the clock again."""
         self._paused += time.perf_counter() - self._validation
 
     def on_epoch_end(self, epoch, logs=None):
-        """Note the time and the value; at the target, the first time."""
         logs = logs or {}
         if self.monitor not in logs:
             raise ValueError(
@@ -107,26 +99,14 @@ class TimeToAccuracy(keras.callbacks.Callback):
 def restart(model: keras.Model, build: Callable, seed: int) -> keras.Model:
     """Give a compiled model the start that ``build()`` has from a seed.
 
-    Training again from another seed then needs no new compiling or tracing::
-
-        for seed in range(3):
-            restart(model, build, seed).fit(x, y, epochs=5)
-
-    Weights, moving statistics and dropout's seeds become those of ``build()`` after
+    Training from another seed then needs no new compiling or tracing. Weights, moving
+    statistics and the seeds of dropout become those of ``build()`` after
     ``keras.utils.set_random_seed(seed)``; the optimizer counts from step 0 and has no
-    momentum, as if compiled anew. Its learning rate stays as it is.
-
-    Args:
-        model: any built model, compiled or not.
-        build: a function without arguments that builds the same model.
-        seed: a whole number from 0; Keras's, Python's and NumPy's generators get it.
-
-    Returns:
-        The same model.
+    momentum. Its learning rate stays as it is. Returns the same model.
 
     Raises:
-        ValueError: the model is not built, or ``build()`` makes another one. The model
-            is then left as it was.
+        ValueError: the model is not built, or ``build()`` makes another one; the model
+            is left as it was.
     """
     seed = checks.integer("restart", "seed", seed, least=0)
     checks.built("restart", model)

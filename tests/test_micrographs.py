@@ -47,7 +47,7 @@ def test_other_pixels_are_refused(stack, part):
         pixels = np.asarray(image).copy()
     pixels[0, 0] ^= 1
     Image.fromarray(pixels).save(path)
-    with pytest.raises(datasets.ChecksumError, match=f"{part} is not the challenge's"):
+    with pytest.raises(datasets.ChecksumError, match=f"{part} is not the published"):
         datasets.isbi2012()
 
 

@@ -156,7 +156,7 @@ def test_gunpoints_files_are_read(archive, monkeypatch):
 
 
 def test_other_content_is_refused(archive):
-    with pytest.raises(datasets.ChecksumError, match=r"TRAIN\.ts is not the archive's"):
+    with pytest.raises(datasets.ChecksumError, match=r"TRAIN\.ts is not the published"):
         datasets.gunpoint()
 
 

@@ -6,6 +6,7 @@
 """
 
 from cnnlib import checks
+from cnnlib.datasets.catalogue import Dataset
 from cnnlib.datasets.downloaded import SETS, ChecksumError, data_folder
 from cnnlib.datasets.downloaded import load as _load_downloaded
 from cnnlib.datasets.drawn import Membranes, membranes
@@ -13,7 +14,6 @@ from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
 from cnnlib.datasets.folder import image_folder
 from cnnlib.datasets.micrographs import isbi2012
 from cnnlib.datasets.sequences import cylinder_bell_funnel, gunpoint, moving_digits
-from cnnlib.datasets.types import Dataset
 
 NAMES = (*DIGITS, *SETS)
 

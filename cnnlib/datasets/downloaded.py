@@ -16,10 +16,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from cnnlib.datasets.catalogue import IDX, SETS, CifarLayout, Set
-from cnnlib.datasets.types import Dataset
+from cnnlib.datasets.catalogue import IDX, SETS, CifarLayout, Dataset, Set
 
-LEFT = "The file was left as it is; move it away to have the set downloaded."
+LEFT = "It was left as it is; move it away and load the set again."
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -51,13 +50,12 @@ def data_folder() -> Path:
 
 def load(name: str) -> Dataset:
     """Load a set of ``SETS``; ``cnnlib.datasets.load`` says how."""
-    spec = SETS[name]
     folder = data_folder()
     cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
-    places = [base / alias for base in (folder, cache) for alias in (*spec.folders, "")]
-    for place in places:
-        if data := _read(name, place):
-            return data
+    for base in (folder, cache):
+        for alias in (*SETS[name].folders, ""):
+            if data := _read(name, base / alias):
+                return data
     return _download(name, folder)
 
 
@@ -71,26 +69,15 @@ def _read(name: str, place: Path) -> Dataset | None:
     return data
 
 
-# ---------------------------------------------------------------- verification
-
-
 def _digest(content: bytes, like: str) -> str:
     return hashlib.new("sha256" if len(like) == 64 else "md5", content).hexdigest()
 
 
-def verify_sha256(what: str, content: bytes, expected: str) -> None:
-    """ChecksumError, which begins with ``what``, unless the content is the expected."""
+def verify(where: str, content: bytes, expected: str) -> None:
+    """ChecksumError unless the content of ``where`` has the expected checksum."""
     if (digest := _digest(content, expected)) != expected:
         raise ChecksumError(
-            f"{what} have the SHA-256 {digest}, {expected} is expected; nothing was "
-            "changed"
-        )
-
-
-def _verify(where: str, content: bytes, expected: str) -> None:
-    if (digest := _digest(content, expected)) != expected:
-        raise ChecksumError(
-            f"{where} is not the published file: expected checksum {expected}, found "
+            f"{where} is not the published one: expected checksum {expected}, found "
             f"{digest}{_whose(content)}. {LEFT}"
         )
 
@@ -98,12 +85,10 @@ def _verify(where: str, content: bytes, expected: str) -> None:
 def _whose(content: bytes) -> str:
     """Where the content is a known one of another place, say so."""
     for spec in SETS.values():
-        members = dict(spec.idx)
-        for layout in spec.cifar:
-            members |= layout.members
-        for member, known in members.items():
-            if _digest(content, known) == known:
-                return f" (it is {member} of {spec.title})"
+        for members in (spec.idx, *(layout.members for layout in spec.cifar)):
+            for member, known in members.items():
+                if _digest(content, known) == known:
+                    return f" (it is {member} of {spec.title})"
     return ""
 
 
@@ -113,9 +98,6 @@ def _unreadable(path: Path, error: Exception, expected: str) -> ChecksumError:
         f"{path} is damaged or cut short ({type(error).__name__}: {error}): expected "
         f"content with checksum {expected}, found a file with checksum {digest}. {LEFT}"
     )
-
-
-# ------------------------------------------------------------------ containers
 
 
 def _read_idx(spec: Set, place: Path) -> Dataset | None:
@@ -141,7 +123,7 @@ def _read_idx(spec: Set, place: Path) -> Dataset | None:
                 content = gzip.decompress(content)
             except (OSError, EOFError, zlib.error) as error:
                 raise _unreadable(path, error, spec.idx[name]) from error
-        _verify(str(path), content, spec.idx[name])
+        verify(str(path), content, spec.idx[name])
         arrays.append(_from_idx(content))
     return _dataset(spec, *arrays)
 
@@ -179,7 +161,7 @@ def _read_npz(name: str, place: Path) -> Dataset | None:
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error, next(iter(digests.values()))) from error
     for part, content in parts.items():
-        _verify(f"{path} (as {part})", content, digests[part])
+        verify(f"{path} (as {part})", content, digests[part])
     return _dataset(spec, x_train, y_train.ravel(), x_test, y_test.ravel())
 
 
@@ -233,7 +215,7 @@ def _from_cifar(
     images, labels = [], []
     digests = layout.members.items()
     for (member, expected), content in zip(digests, contents, strict=True):
-        _verify(f"{where} ({member})", content, expected)
+        verify(f"{where} ({member})", content, expected)
         if layout.kind == "python":
             # Unpickling runs what it reads, so it comes after the checksum.
             batch = pickle.loads(content, encoding="bytes")
@@ -248,14 +230,9 @@ def _from_cifar(
         planes = np.reshape(x, (-1, channels, height, width))
         images.append(np.moveaxis(planes, 1, -1))
         labels.append(y)
-    train = len(layout.train)
-    return _dataset(
-        spec,
-        np.concatenate(images[:train]),
-        np.concatenate(labels[:train]),
-        np.concatenate(images[train:]),
-        np.concatenate(labels[train:]),
-    )
+    n = len(layout.train)
+    parts = (images[:n], labels[:n], images[n:], labels[n:])
+    return _dataset(spec, *map(np.concatenate, parts))
 
 
 def _dataset(spec: Set, x_train, y_train, x_test, y_test) -> Dataset:
@@ -266,9 +243,6 @@ def _dataset(spec: Set, x_train, y_train, x_test, y_test) -> Dataset:
         np.array(y_test, np.int32),
         spec.class_names,
     )
-
-
-# -------------------------------------------------------------------- download
 
 
 def _download(name: str, folder: Path) -> Dataset:
@@ -288,9 +262,7 @@ def _download(name: str, folder: Path) -> Dataset:
                 os.replace(Path(part) / file, home / file)
             return loaded
     except ChecksumError as error:
-        raise ChecksumError(
-            f"the download of {spec.title} is not it: {error}"
-        ) from error
+        raise ChecksumError(f"the download of {spec.title}: {error}") from error
     except Exception as error:
         files = ", ".join(spec.download)
         reason = " ".join(str(error).split())

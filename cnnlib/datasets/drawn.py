@@ -38,12 +38,12 @@ def membranes(
 
     Args:
         count: images.
-        size: of an image in pixels, a number or (height, width).
+        size: in pixels, one side or (height, width).
         cell: the distance of neighbouring nodes, in pixels, at least 8.
-        seed: another seed, other images: take one for training, another for testing.
+        seed: take one for training, another for testing.
 
     Raises:
-        ValueError: fewer than one image, a size below 1, cells below 8 pixels.
+        ValueError: a number or a size out of its range.
     """
     count = checks.integer("membranes", "count", count)
     sides = checks.pair("membranes", "size", size)

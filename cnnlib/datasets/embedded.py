@@ -7,7 +7,7 @@ from scipy import ndimage
 from sklearn.datasets import load_digits, load_sample_image
 
 from cnnlib import checks
-from cnnlib.datasets.types import Dataset
+from cnnlib.datasets.catalogue import Dataset
 
 TRAIN = 1437  # of 1,797, in the order of the file: four fifths, as below
 

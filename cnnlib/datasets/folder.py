@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlib import checks
-from cnnlib.datasets.types import Dataset
+from cnnlib.datasets.catalogue import Dataset
 
 LAYOUTS = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")  # hidden on the systems that make them
@@ -32,39 +32,32 @@ def image_folder(
     Everything in a class folder has to be an image that Pillow reads, whatever it is
     called; hidden files are passed over, and so are files beside the class folders.
 
-    The split is drawn for each class by itself: of n images, ``split`` × n (rounded,
-    but at least one, and never all) become test images. Which ones is settled by a hash
-    of the seed and of the names of class and file: the same ones on every machine,
-    whatever other classes there are.
-
-    Each image is turned upright (EXIF), cut to the largest central part that has the
-    shape of ``size``, so that nothing is squeezed, and resized bilinearly with
+    Of n images of a class, ``split`` × n (rounded, at least one, never all) become test
+    images; a hash of the seed and of the names of class and file settles which, the
+    same on every machine. Each image is turned upright (EXIF), cut to the largest
+    central part that has the shape of ``size``, and resized bilinearly with
     antialiasing. Transparent parts become white; of an animation the first frame is
     taken; 16-bit grey levels are divided by 257.
 
-    All images are held in memory. The arguments, the folders and the beginning of each
-    file are checked before the first image is decoded.
+    Everything is checked before the first image is decoded.
 
     Args:
         path: the folder.
         size: of the images returned: one side, or height and width.
-        split: the part of each class that becomes the test set, from 0 to below 1.
-            Not used where there are ``train`` and ``test``.
-        seed: of the split, a whole number from 0 on.
+        split: the part of each class for testing, from 0 to below 1; not used where
+            there are ``train`` and ``test``.
+        seed: of the split, a whole number from 0.
         channels: 3 for colour, 1 for grey (the luma of ITU-R 601).
 
     Returns:
-        A ``Dataset``: images uint8 of shape (n, height, width, channels), labels int32
-        of shape (n,), class names in sorted order. Images come class by class, in the
-        sorted order of their names: shuffle them before taking a part (``fit`` does).
+        A ``Dataset`` with class names in sorted order. Images come class by class,
+        sorted by name: shuffle them before taking a part (``fit`` does).
 
     Raises:
         FileNotFoundError: there is no such folder.
         NotADirectoryError: ``path`` is a file.
-        ValueError: an argument out of its range; no class folders; a class without an
-            image, or with one where it has to be split; a test class that is unknown in
-            training; a folder in a class folder; a link that leads out of ``path``; a
-            file that can't be read as an image.
+        ValueError: an argument out of its range, a folder of another layout, a class
+            with too few images, a link out of ``path``, a file that is no image.
     """
     who = "image_folder"
     height, width = checks.pair(who, "size", size)
@@ -85,8 +78,6 @@ def image_folder(
     shape = (height, width, channels)
     return Dataset(*_load(train, names, shape), *_load(test, names, shape), names)
 
-
-# ------------------------------------------------------------------- the folders
 
 Part = dict[str, list[Path]]  # class: its files
 
@@ -158,16 +149,11 @@ def _visible(root: Path, folder: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
         if entry.name.startswith(".") or entry.name in SYSTEM_FILES:
             continue
-        if entry.is_symlink() and not _real(entry).is_relative_to(_real(root)):
+        # Unlike Path.resolve, realpath bears a loop of links.
+        real = Path(os.path.realpath(entry))
+        if entry.is_symlink() and not real.is_relative_to(os.path.realpath(root)):
             raise ValueError(f"{entry} is a link that leads out of {root}; copy it in")
         yield entry
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # unlike Path.resolve, bears a loop of links
-
-
-# -------------------------------------------------------------------- the images
 
 
 def _load(

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from cnnlib.datasets.downloaded import ChecksumError, data_folder, verify_sha256
+from cnnlib.datasets.downloaded import ChecksumError, data_folder, verify
 from cnnlib.datasets.drawn import Membranes
 
 COUNT, SIDE = 30, 512
@@ -57,7 +57,5 @@ def _stack(part: str) -> np.ndarray:
                 f"{(SIDE, SIDE)} is expected"
             )
     stack = np.stack(slices)
-    verify_sha256(
-        f"{folder} is not the challenge's: its pixels", stack.tobytes(), ISBI2012[part]
-    )
+    verify(str(folder), stack.tobytes(), ISBI2012[part])
     return stack

@@ -3,9 +3,9 @@
 import numpy as np
 
 from cnnlib import checks
-from cnnlib.datasets.downloaded import data_folder, verify_sha256
+from cnnlib.datasets.catalogue import Dataset
+from cnnlib.datasets.downloaded import data_folder, verify
 from cnnlib.datasets.embedded import digits28
-from cnnlib.datasets.types import Dataset
 
 DIRECTIONS = ("right", "left", "down", "up")
 STEPS = ((0, 1), (0, -1), (1, 0), (-1, 0))  # rows and columns, for each direction
@@ -36,14 +36,8 @@ def cylinder_bell_funnel(
     η and every ε(t) are standard normal, a is uniform over the integers from 16 to 32,
     b − a over those from 32 to 96, both in proportion for another length.
 
-    Args:
-        train: series of each class to learn from.
-        test: series of each class to test on.
-        length: of a series.
-        seed: of the draw.
-
-    Returns:
-        A ``Dataset`` whose arrays are float32 (n, length, 1), the classes in turn.
+    ``train`` and ``test`` count the series of each class. The arrays are float32
+    (n, length, 1), the classes in turn.
 
     Raises:
         ValueError: no series, or a length below 16.
@@ -88,21 +82,12 @@ def moving_digits(
     *nothing* about the class, which lies in the order of the frames alone. Training
     clips show training digits, test clips test digits.
 
-    Args:
-        train: clips to learn from.
-        test: clips to test on.
-        frames: of a clip.
-        size: side of a frame in pixels, at least 14.
-        step: pixels from frame to frame.
-        seed: of the draw.
-
-    Returns:
-        A ``Dataset`` whose arrays are uint8 (n, frames, size, size, 1), 0 to 255; the
-        classes are ``right``, ``left``, ``down``, ``up``, in turn.
+    The arrays are uint8 (n, frames, size, size, 1), 0 to 255; the classes are
+    ``right``, ``left``, ``down``, ``up``, in turn.
 
     Raises:
-        ValueError: no clips, fewer than 2 frames, frames too small for a digit, or a
-            step of half a frame, after which there is no telling left from right.
+        ValueError: no clips, fewer than 2 frames, a ``size`` below 14 pixels, or a step
+            of half a frame, after which there is no telling left from right.
     """
     who = "moving_digits"
     train = checks.integer(who, "train", train)
@@ -163,7 +148,7 @@ def _gunpoint_file(name: str) -> tuple[np.ndarray, np.ndarray]:
     lines = [line.strip().replace(" ", "") for line in text.splitlines()]
     rows = [line for line in lines if line and line[0] not in "#@"]
     content = "\n".join(rows).encode()
-    verify_sha256(f"{path} is not the archive's: its values", content, GUNPOINT[name])
+    verify(str(path), content, GUNPOINT[name])
     series, labels = zip(*(row.split(":") for row in rows), strict=True)
     x = np.array([s.split(",") for s in series], "float32")[..., None]
     return x, np.array(labels, "int32") - 1

@@ -35,13 +35,11 @@ def alexnet(
 ) -> keras.Model:
     """AlexNet with 60,965,224 parameters, or 62,378,344 with ``groups=1``.
 
-    Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional
-    Neural Networks, NIPS 2012, figure 2. Two towers, one on each of two GPUs, hold half
-    of the maps each; they meet before conv3, and again before the dense layers. ReLU
-    everywhere; local response normalization and then overlapping pooling, 3×3 with
-    stride 2, after conv1 and conv2; the same pooling after conv5; dropout after the
-    first two dense layers. Weights start from N(0, 0.01²), as the paper's; biases from
-    1 in conv2, conv4, conv5 and the hidden dense layers, and from 0 in the rest.
+    NIPS 2012, figure 2. Two towers, one on each of two GPUs, hold half of the maps
+    each; they meet before conv3, and again before the dense layers. Local response
+    normalization and overlapping pooling, 3×3 with stride 2, follow conv1 and conv2;
+    the same pooling follows conv5. Weights start from N(0, 0.01²); biases from 1 in
+    conv2, conv4, conv5 and the hidden dense layers, and from 0 in the rest.
 
     Input: float, (n, height, width, channels); the paper subtracts the training set's
     mean image from 0 to 255. Output: logits, (n, classes).
@@ -51,15 +49,13 @@ def alexnet(
     paper is silent.
 
     Args:
-        input_shape: height, width, channels; both sides at least 67. The first dense
-            layer's size follows them.
+        input_shape: height, width, channels; both sides at least 67.
         classes: number of logits.
         groups: 2 towers, or 1 that holds all maps.
         dropout: rate after each hidden dense layer.
 
     Raises:
-        ValueError: too small an input, a number of classes below 1, or of towers other
-            than 1 and 2.
+        ValueError: too small an input, no classes, or another number of towers.
     """
     shape, classes = checks.network("alexnet", input_shape, classes, smallest=67)
     checks.choice("alexnet", "groups", groups, (1, 2))
@@ -77,11 +73,12 @@ def alexnet(
             name=f"{stage}_{tower}_conv",
         )(x)
 
-    def norm(x, tower, stage):
-        return LocalResponseNormalization(name=f"{stage}_{tower}_norm")(x)
-
     def pool(x, tower, stage):
         return layers.MaxPooling2D(3, 2, name=f"{stage}_{tower}_pool")(x)
+
+    def norm_pool(x, tower, stage):
+        x = LocalResponseNormalization(name=f"{stage}_{tower}_norm")(x)
+        return pool(x, tower, stage)
 
     def join(towers, stage):
         if groups == 1:
@@ -91,11 +88,9 @@ def alexnet(
     image = keras.Input(shape, name="image")
     towers = []
     for tower in "ab"[:groups]:
-        x = conv(image, tower, "conv1", 96, 11, 4)
-        x = pool(norm(x, tower, "conv1"), tower, "conv1")
+        x = norm_pool(conv(image, tower, "conv1", 96, 11, 4), tower, "conv1")
         x = conv(x, tower, "conv2", 256, 5, bias=1)
-        x = pool(norm(x, tower, "conv2"), tower, "conv2")
-        towers.append(x)
+        towers.append(norm_pool(x, tower, "conv2"))
     both = join(towers, "conv2")
     towers = []
     for tower in "ab"[:groups]:

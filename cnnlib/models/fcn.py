@@ -48,10 +48,10 @@ def fcn(
 ) -> keras.Model:
     """A VGG-16 that scores every pixel, from features at 1/32, 1/16 or 1/8 of its size.
 
-    arXiv:1411.4038, section 4; the layers and the numbers are those of the authors'
-    network for PASCAL VOC: an image padded by 100, fc6 and fc7 as convolutions of 7×7
-    and 1×1 with dropout 0.5, the scores at 1/32 of the size, one transposed convolution
-    that interpolates between them, and from that a window as large as the image.
+    Section 4, with the layers and numbers of the authors' network for PASCAL VOC: an
+    image padded by 100, fc6 and fc7 as convolutions of 7×7 and 1×1 with dropout 0.5,
+    scores at 1/32 of the size, one transposed convolution that interpolates between
+    them, and from that a window as large as the image.
 
     At stride 16 the scores are first doubled in size, and scores of the fourth stage's
     pool are added; at stride 8 once more, with the third stage's. The added scores
@@ -70,13 +70,11 @@ def fcn(
         stride: 32, 16 or 8: of the finest scores.
         input_shape: height, width, channels; None as a side stands for any.
         classes: maps of logits, the background's included.
-        learn_upsampling: whether the doubling is learned, as the paper's text has it;
-            it is fixed in the authors' code.
+        learn_upsampling: learn the doubling, as in the paper's text; the code fixes it.
         name: of the model; "fcn8s" and so on where it is None.
 
     Raises:
-        ValueError: another stride, or a shape or a number of classes that no such
-            network can have.
+        ValueError: another stride, a bad shape or number of classes.
     """
     checks.choice("fcn", "stride", stride, SKIPS)
     stride = int(stride)

@@ -132,9 +132,8 @@ def googlenet(
     arXiv:1409.4842, table 1 and section 5. Nine inception modules; biases and ReLU, no
     batch normalization; local response normalization before and after conv2.
 
-    An auxiliary head sits on 4a and one on 4d: average pooling 5×5 with stride 3, 128
-    convolutions 1×1, a dense layer of 1024, dropout 0.7, logits. The heads are for
-    training alone, with a weight of 0.3 in the loss::
+    The auxiliary heads, on 4a and 4d, are for training alone, with a weight of 0.3 in
+    the loss::
 
         model = googlenet(auxiliary=True)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -146,19 +145,18 @@ def googlenet(
     255. Output: logits, (n, classes); with auxiliary heads a dict of three such, by the
     names above.
 
-    Where it is not the paper's: it does not give the normalization's constants (those
-    of AlexNet are used), padding (``same``; the heads' pooling has none) or initial
-    weights (He's); the last pooling takes the mean over all places, at any input size.
+    The paper does not give the normalization's constants (AlexNet's are used), padding
+    (``same``; the heads' pooling has none) or initial weights (He's); here the last
+    pooling takes the mean over all places, at any input size.
 
     Args:
-        input_shape: height, width, channels; with auxiliary heads both sides at least
-            65.
+        input_shape: height, width, channels; with the heads both sides at least 65.
         classes: number of logits, of each head.
         auxiliary: whether to add the two heads.
         dropout: rate before the logits.
 
     Raises:
-        ValueError: too small an input for the heads, or a number of classes below 1.
+        ValueError: too small an input for the heads, or no classes.
     """
     smallest, what = (65, " with auxiliary heads") if auxiliary else (1, "")
     shape, classes = checks.network(
@@ -176,23 +174,16 @@ def googlenet(
     x = halve(LocalResponseNormalization(name="conv2_norm")(x), "conv2")
     outputs = {}
     for name, (one, reduce3, three, reduce5, five, pool) in GOOGLENET.items():
-        x = module(
-            x,
-            name,
-            [(one, 1)],
-            [(reduce3, 1), (three, 3)],
-            [(reduce5, 1), (five, 5)],
-            ["max", (pool, 1)],
-            conv=relu_conv,
-        )
+        threes, fives = [(reduce3, 1), (three, 3)], [(reduce5, 1), (five, 5)]
+        branches = ([(one, 1)], threes, fives, ["max", (pool, 1)])
+        x = module(x, name, *branches, conv=relu_conv)
         if auxiliary and name in AUXILIARY:
             outputs[AUXILIARY[name]] = _auxiliary(x, AUXILIARY[name], classes)
         if name in ("inception3b", "inception4e"):
             x = halve(x, name)
     outputs["logits"] = head(x, classes, dropout)
-    return keras.Model(
-        image, outputs if auxiliary else outputs["logits"], name="googlenet"
-    )
+    outputs = outputs if auxiliary else outputs["logits"]
+    return keras.Model(image, outputs, name="googlenet")
 
 
 def _auxiliary(x, name: str, classes: int):
@@ -241,12 +232,7 @@ def figure6(n: int) -> list:
 
 
 FORK = [(384, (1, 3)), (384, (3, 1))]
-FIGURE7 = [
-    [(320, 1)],
-    [(384, 1), FORK],
-    [(448, 1), (384, 3), FORK],
-    ["avg", (192, 1)],
-]
+FIGURE7 = [[(320, 1)], [(384, 1), FORK], [(448, 1), (384, 3), FORK], ["avg", (192, 1)]]
 INCEPTION_V3 = {
     "mixed5b": figure5(32),
     "mixed5c": figure5(64),
@@ -296,22 +282,18 @@ def inception_v3(
     Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
     logits, (n, classes).
 
-    Where it is not the paper's: after its first pooling, table 1 has three convolutions
-    of 3×3, one of stride 2, where the code has a 1×1, a 3×3 and a pooling; the
-    auxiliary head, which acts in training alone, is left out. Where it is not the
-    authors' code either, it is keras.applications': no dropout before the logits (the
-    authors keep 0.8 of the features), and a momentum of 0.99 in the normalization
-    (theirs is 0.9997).
+    Where table 1 has three convolutions of 3×3 after the first pooling, one of stride
+    2, the code has a 1×1, a 3×3 and a pooling. Unlike in the code, there is no
+    auxiliary head and no dropout before the logits (theirs keeps 0.8), and the
+    normalization's momentum is 0.99 (theirs is 0.9997), as in keras.applications.
 
     Args:
         input_shape: height, width, channels; both sides at least 75.
         classes: number of logits.
-        weights: None, or "imagenet" for those of keras.applications (see
-            ``models.preprocess``), at three channels and 1000 classes.
+        weights: None, or "imagenet" (see ``models.preprocess``).
 
     Raises:
-        ValueError: too small an input, a number of classes below 1, or weights that do
-            not fit.
+        ValueError: too small an input, no classes, or weights that do not fit.
     """
     shape, classes = checks.network("inception_v3", input_shape, classes, smallest=75)
     image = keras.Input(shape, name="image")

@@ -50,30 +50,19 @@ INCEPTION_V4 = {
         [(64, 1), (64, WIDE), (64, TALL), (96, 3, 1, V)],
     ],
     "mixed5a": [[(192, 3, 2, V)], ["halve"]],
-    "mixed5b": FIGURE4,
-    "mixed5c": FIGURE4,
-    "mixed5d": FIGURE4,
-    "mixed5e": FIGURE4,
+    **{f"mixed5{letter}": FIGURE4 for letter in "bcde"},
     "mixed6a": [  # figure 7
         [(384, 3, 2, V)],
         [(192, 1), (224, 3), (256, 3, 2, V)],
         ["halve"],
     ],
-    "mixed6b": FIGURE5,
-    "mixed6c": FIGURE5,
-    "mixed6d": FIGURE5,
-    "mixed6e": FIGURE5,
-    "mixed6f": FIGURE5,
-    "mixed6g": FIGURE5,
-    "mixed6h": FIGURE5,
+    **{f"mixed6{letter}": FIGURE5 for letter in "bcdefgh"},
     "mixed7a": [  # figure 8
         [(192, 1), (192, 3, 2, V)],
         [(256, 1), (256, WIDE), (320, TALL), (320, 3, 2, V)],
         ["halve"],
     ],
-    "mixed7b": FIGURE6,
-    "mixed7c": FIGURE6,
-    "mixed7d": FIGURE6,
+    **{f"mixed7{letter}": FIGURE6 for letter in "bcd"},
 }
 
 
@@ -111,7 +100,7 @@ def inception_v4(
         dropout: rate before the logits, the share that is dropped.
 
     Raises:
-        ValueError: too small an input, or a number of classes below 1.
+        ValueError: too small an input, or no classes.
     """
     shape, classes = checks.network("inception_v4", input_shape, classes, smallest=75)
     conv = partial(slim_conv, scale=True)
@@ -130,29 +119,20 @@ MIXED5B = [
     [(64, 1), (96, 3), (96, 3)],
     ["avg", (64, 1)],
 ]
-BLOCK35 = [  # figure 16
-    [(32, 1)],
-    [(32, 1), (32, 3)],
-    [(32, 1), (48, 3), (64, 3)],
-]
+# Figures 16, 17 and 19.
+BLOCK35 = [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]]
+BLOCK17 = [[(192, 1)], [(128, 1), (160, WIDE), (192, TALL)]]
+BLOCK8 = [[(192, 1)], [(192, 1), (224, (1, 3)), (256, (3, 1))]]
 MIXED6A = [  # figure 7
     [(384, 3, 2, V)],
     [(256, 1), (256, 3), (384, 3, 2, V)],
     ["halve"],
-]
-BLOCK17 = [  # figure 17
-    [(192, 1)],
-    [(128, 1), (160, WIDE), (192, TALL)],
 ]
 MIXED7A = [  # figure 18
     [(256, 1), (384, 3, 2, V)],
     [(256, 1), (288, 3, 2, V)],
     [(256, 1), (288, 3), (320, 3, 2, V)],
     ["halve"],
-]
-BLOCK8 = [  # figure 19
-    [(192, 1)],
-    [(192, 1), (224, (1, 3)), (256, (3, 1))],
 ]
 
 
@@ -195,24 +175,22 @@ def inception_resnet_v2(
     Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
     logits, (n, classes).
 
-    Where the released code is not the paper's figures: the stem is that of Inception v3
-    and one more module; there are 10, 20, 10 units in place of 5, 10, 5; the stages
-    have 320, 1088 and 2080 maps; the last unit is neither scaled nor rectified, and a
-    1×1 convolution to 1536 maps follows it. Where it is not the released code: the
-    auxiliary head, which acts in training alone, is left out, and the normalization's
-    momentum is Keras's 0.99 in place of 0.9997.
+    Unlike the figures, the released code has the stem of Inception v3 and one more
+    module, 10, 20, 10 units in place of 5, 10, 5, stages of 320, 1088 and 2080 maps, a
+    last unit neither scaled nor rectified, and a 1×1 convolution to 1536 maps behind
+    it. Unlike in the code, there is no auxiliary head, and the normalization's momentum
+    is 0.99 (theirs is 0.9997).
 
     Args:
         input_shape: height, width, channels; both sides at least 75.
         classes: number of logits.
         units: of the three stages, each at least 1.
         dropout: rate before the logits, the share that is dropped.
-        weights: None, or "imagenet" for those of keras.applications (see
-            ``models.preprocess``), at three channels, 1000 classes and these units.
+        weights: None, or "imagenet" (see ``models.preprocess``), with these units.
 
     Raises:
-        ValueError: too small an input, a number of classes below 1, units other than
-            three positive numbers, or weights that do not fit.
+        ValueError: too small an input, no classes, units other than three positive
+            numbers, or weights that do not fit.
     """
     who = "inception_resnet_v2"
     shape, classes = checks.network(who, input_shape, classes, smallest=75)

@@ -1,7 +1,6 @@
 """LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998), as printed."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import keras
 import numpy as np
@@ -58,9 +57,8 @@ def codes(classes: int) -> np.ndarray:
         rows = [line.split() for line in _BITMAPS.split("\n")[1:-1]]
         digits = ["".join(column) for column in zip(*rows, strict=True)]
         return np.array([[1 if c == "#" else -1 for c in d] for d in digits], "float32")
-    return (
-        np.random.default_rng(84).choice([-1.0, 1.0], (classes, 84)).astype("float32")
-    )
+    rng = np.random.default_rng(84)
+    return rng.choice([-1.0, 1.0], (classes, 84)).astype("float32")
 
 
 @entry(
@@ -92,29 +90,27 @@ def lenet5(
         classes: number of logits; ten classes get the digits' bitmaps.
 
     Raises:
-        ValueError: another image size, or a number of classes below 1.
+        ValueError: another image size, or no classes.
     """
     shape, classes = checks.network("lenet5", input_shape, classes, smallest=32)
     if shape[:2] != (32, 32):
         raise ValueError(
             f"lenet5 takes images of 32×32 (pad smaller ones); given {input_shape!r}"
         )
-    conv = partial(layers.Conv2D, activation=squash, kernel_initializer="lecun_uniform")
+    start = {"activation": squash, "kernel_initializer": "lecun_uniform"}
     return keras.Sequential(
         [
             keras.Input(shape, name="image"),
-            conv(6, 5, name="C1"),
+            layers.Conv2D(6, 5, name="C1", **start),
             Subsampling2D(name="S2"),
             layers.Activation(squash, name="S2_squash"),
             TableConv2D(C3_TABLE, 5, name="C3"),
             layers.Activation(squash, name="C3_squash"),
             Subsampling2D(name="S4"),
             layers.Activation(squash, name="S4_squash"),
-            conv(120, 5, name="C5"),
+            layers.Conv2D(120, 5, name="C5", **start),
             layers.Flatten(name="flatten"),
-            layers.Dense(
-                84, activation=squash, kernel_initializer="lecun_uniform", name="F6"
-            ),
+            layers.Dense(84, name="F6", **start),
             RadialBasis(codes(classes), name="logits"),
         ],
         name="lenet5",

@@ -78,15 +78,13 @@ def unet(
         depth: poolings on the way down, at least 1.
         width: maps of the first level; each further one has twice as many.
         padding: "valid", as in the paper, or "same".
-        residual: make each pair a residual unit: its input, through a 1×1 convolution
-            and cropped like the rest, is added to the second convolution before the
-            ReLU. That is the idea of arXiv:1711.10684, with the unit of 1512.03385 and
-            without their batch normalization.
+        residual: add a pair's input, through a 1×1 convolution, before the last ReLU
+            (the idea of arXiv:1711.10684, without batch normalization).
         dropout: rate at the end of the contracting path.
 
     Raises:
-        ValueError: hyperparameters that no such network can have, or a size with which
-            some pooling would meet an odd number of rows, or none would be left.
+        ValueError: a bad hyperparameter, or a size with which some pooling would meet
+            an odd number of rows, or none would be left.
     """
     depth = checks.integer("unet", "depth", depth)
     width = checks.integer("unet", "width", width)
@@ -131,14 +129,8 @@ def unet(
 def unet_output_size(size: int, *, depth: int = 4, padding: str = "valid") -> int:
     """How many rows (or columns) come out of a ``unet``; of 572, 388.
 
-    Args:
-        size: rows (or columns) of the image.
-        depth: as of the network.
-        padding: as of the network.
-
     Raises:
-        ValueError: the network does not take this size; the message names the nearest
-            sizes that it takes.
+        ValueError: the network does not take this size; the message names the nearest.
     """
     size = checks.integer("unet_output_size", "size", size)
     depth = checks.integer("unet_output_size", "depth", depth)

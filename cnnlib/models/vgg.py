@@ -57,9 +57,8 @@ def vgg(
 ) -> keras.Model:
     """A VGG of 3×3 convolutions and three dense layers, 16 or 19 layers deep.
 
-    arXiv:1409.1556, configurations D and E. All convolutions keep the size and have
-    biases; there is no batch normalization; dropout 0.5 follows the first two dense
-    layers. With 19 layers the last three stages have one convolution more.
+    arXiv:1409.1556, configurations D and E: biases, no batch normalization, dropout 0.5
+    after the first two dense layers.
 
     Input: float, (n, height, width, channels); the paper subtracts the mean colour of
     the training set from 0 to 255. Output: logits, (n, classes).
@@ -69,16 +68,13 @@ def vgg(
 
     Args:
         depth: 16 or 19.
-        input_shape: height, width, channels; both sides at least 32. The first dense
-            layer's size follows them.
+        input_shape: height, width, channels; both sides at least 32.
         classes: number of logits.
-        weights: None, or "imagenet" for those of keras.applications (see
-            ``models.preprocess``), at the default shape and classes.
+        weights: None, or "imagenet" (see ``models.preprocess``), at the defaults.
         name: of the model; "vgg16" or "vgg19" where it is None.
 
     Raises:
-        ValueError: another depth, too small an input, a number of classes below 1, or
-            weights that do not fit.
+        ValueError: another depth, too small an input, no classes, unfitting weights.
     """
     checks.choice("vgg", "depth", depth, DEPTHS)
     name = name or f"vgg{depth}"

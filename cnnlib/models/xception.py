@@ -1,6 +1,7 @@
 """Xception (Chollet 2016): separable convolutions and residual connections."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
@@ -15,7 +16,7 @@ from cnnlib.models.pretrained import load
 ENTRY = ((128, 128), (256, 256), (728, 728))
 MIDDLE = ((728, 728, 728),) * 8
 EXIT = ((728, 1024),)
-EPSILON, MOMENTUM = 1e-3, 0.99  # of all normalizations, as in keras.applications
+NORM = {"epsilon": 1e-3, "momentum": 0.99}  # as in keras.applications
 
 
 def separable(x, filters: int, *, name: str):
@@ -23,22 +24,10 @@ def separable(x, filters: int, *, name: str):
     x = layers.SeparableConv2D(
         filters, 3, padding="same", use_bias=False, name=f"{name}_sepconv"
     )(x)
-    return layers.BatchNormalization(
-        momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_bn"
-    )(x)
+    return layers.BatchNormalization(name=f"{name}_bn", **NORM)(x)
 
 
-def conv(x, filters: int, kernel_size: int, strides: int = 1, **options):
-    """Convolution, batch normalization and, unless told otherwise, ReLU."""
-    return blocks.conv_bn(
-        x,
-        filters,
-        kernel_size,
-        strides,
-        epsilon=EPSILON,
-        momentum=MOMENTUM,
-        **options,
-    )
+conv = partial(blocks.conv_bn, **NORM)
 
 
 def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True):
@@ -93,12 +82,10 @@ def xception(
         input_shape: height, width, channels; both sides at least 7.
         classes: number of logits.
         dropout: rate before the logits; the paper's 0.5 is for ImageNet alone.
-        weights: None, or "imagenet" for those of keras.applications (see
-            ``models.preprocess``), at three channels and 1000 classes.
+        weights: None, or "imagenet" (see ``models.preprocess``).
 
     Raises:
-        ValueError: too small an input, a number of classes below 1, or weights that do
-            not fit.
+        ValueError: too small an input, no classes, or weights that do not fit.
     """
     shape, classes = checks.network("xception", input_shape, classes, smallest=7)
     image = keras.Input(shape, name="image")
