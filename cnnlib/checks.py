@@ -129,7 +129,7 @@ def network(
 
 
 def units(who: str, depth, *, step: int, first: int) -> int:
-    """n of a network of ``depth`` = ``step``·n + ``first`` layers, n at least 1."""
+    """The n of a network of ``depth`` = ``step``·n + ``first`` layers, n at least 1."""
     counted = is_integer(depth) and depth > first
     if counted and (depth - first) % step == 0:
         return int(depth - first) // step

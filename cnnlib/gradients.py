@@ -19,8 +19,8 @@ __all__ = ["compiled", "gradient", "input_gradient", "slope", "weight_gradients"
 def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
     """The gradient of ``function``, tensor to one number, at an array ``x``.
 
-    An array, zero where the number does not depend on ``x``, of Keras's float
-    type. ``function`` uses ``keras.ops`` or layers.
+    It is an array of Keras's float type, zero where ``x`` does not matter.
+    ``function`` uses ``keras.ops`` or layers.
 
     Raises:
         ValueError: the function returns anything but one number, shape ().
