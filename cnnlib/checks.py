@@ -1,8 +1,9 @@
 """What is refused, in one sentence: sizes, ranges, choices, names, shapes, labels.
 
 Every check takes ``who`` asks (the function that a user called) and the argument's
-``name`` for the sentence, and returns the value in its plain form: integers as ``int``
-(NumPy's count as integers, ``True`` does not), numbers as ``float``, sizes as tuples.
+``name`` for the sentence, raises ``ValueError``, and returns the value in its plain
+form: integers as ``int`` (NumPy's count as integers, ``True`` does not), numbers as
+``float``, sizes as tuples.
 """
 
 import difflib
@@ -18,11 +19,7 @@ def is_integer(value) -> bool:
 
 
 def integer(who: str, name: str, value, least: int = 1) -> int:
-    """``value`` as an ``int`` of at least ``least``.
-
-    Raises:
-        ValueError: it is no whole number, or too small.
-    """
+    """``value`` as an ``int`` of at least ``least``."""
     if not is_integer(value) or value < least:
         raise ValueError(f"{who} takes {name}={least} or more; given {value!r}")
     return int(value)
@@ -38,20 +35,7 @@ def number(
     most: float | None = None,
     below: float | None = None,
 ) -> float:
-    """``value`` as a finite ``float`` between two bounds, each included or not.
-
-    Args:
-        who: the function that asks.
-        name: the argument's.
-        value: what was given.
-        least: the least that is accepted.
-        above: or what it has to be above.
-        most: the most that is accepted.
-        below: or what it has to be below.
-
-    Raises:
-        ValueError: it is no finite number (a boolean is none), or out of bounds.
-    """
+    """``value`` as a finite ``float``, if it keeps to every bound that is given."""
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
     fits = (
         fits
@@ -74,11 +58,7 @@ def number(
 
 
 def choice(who: str, name: str, value, known) -> None:
-    """Refuse a value of ``name`` that is none of the ``known`` ones.
-
-    Raises:
-        ValueError: the message lists them.
-    """
+    """Refuse a value of ``name`` that is none of the ``known`` ones."""
     known = list(known)
     plain = int(value) if is_integer(value) else value
     if not any(type(plain) is type(one) and plain == one for one in known):
@@ -88,16 +68,7 @@ def choice(who: str, name: str, value, known) -> None:
 
 
 def named(kind: str, name, known) -> None:
-    """Refuse a ``name`` that is not ``known``, and offer the nearest.
-
-    Args:
-        kind: what is named, such as "network" or "data set".
-        name: what was given.
-        known: the names there are.
-
-    Raises:
-        ValueError: the message names the nearest, and all of them.
-    """
+    """Refuse a ``name`` of a "network" or other ``kind`` that is not ``known``."""
     known = list(known)
     if not isinstance(name, str) or name not in known:
         near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0)
@@ -108,11 +79,7 @@ def named(kind: str, name, known) -> None:
 
 
 def pair(who: str, name: str, value, least: int = 1) -> tuple[int, int]:
-    """(height, width) in whole pixels, from one side or both.
-
-    Raises:
-        ValueError: it is neither one whole number of at least ``least`` nor two.
-    """
+    """(height, width) in whole pixels, from one side or both."""
     sides = (value, value) if is_integer(value) else value
     whole = isinstance(sides, (tuple, list)) and len(sides) == 2
     if not whole or not all(is_integer(side) and side >= least for side in sides):
@@ -140,19 +107,10 @@ def network(
     dimensions: int = 2,
     any_size: bool = False,
 ) -> tuple[tuple[int | None, ...], int]:
-    """The input shape and the number of classes of a network, as plain integers.
+    """The input shape, channels last, and the number of classes, as plain integers.
 
-    Args:
-        who: the network's name.
-        input_shape: what the user gave; the channels come last.
-        classes: what the user gave.
-        smallest: the least that each side can be, one number or one for each side.
-        dimensions: 1 for series, 2 for images, 3 for video.
-        any_size: whether a side may be None, which stands for any.
-
-    Raises:
-        ValueError: ``input_shape`` is not that many positive integers and the channels,
-            a side is below ``smallest``, or ``classes`` is not a positive integer.
+    There are 1, 2 or 3 ``dimensions`` (series, images, video), each of at least
+    ``smallest``, one number or one each; with ``any_size`` a side may be None.
     """
     least = (smallest,) * dimensions if is_integer(smallest) else tuple(smallest)
     shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()
@@ -171,13 +129,7 @@ def network(
 
 
 def units(who: str, depth, *, step: int, first: int) -> int:
-    """How many units of ``step`` layers a network of ``depth`` layers has per stage.
-
-    ``depth`` is ``step``·n + ``first``, with n at least 1; n is returned.
-
-    Raises:
-        ValueError: there is no such n; the message lists the nearest depths.
-    """
+    """The n of a network of ``depth`` = ``step``·n + ``first`` layers, n at least 1."""
     counted = is_integer(depth) and depth > first
     if counted and (depth - first) % step == 0:
         return int(depth - first) // step
@@ -189,11 +141,7 @@ def units(who: str, depth, *, step: int, first: int) -> int:
 
 
 def finite(who: str, name: str, values) -> np.ndarray:
-    """``values`` as an array, if all of them are finite.
-
-    Raises:
-        ValueError: some are infinite or NaN.
-    """
+    """``values`` as an array, if all of them are finite."""
     found = np.asarray(values)
     # bfloat16 is of kind V.
     if found.dtype.kind in "fcV" and not np.isfinite(found).all():
@@ -202,11 +150,7 @@ def finite(who: str, name: str, values) -> np.ndarray:
 
 
 def built(who: str, model) -> None:
-    """Refuse a model that has no weights yet.
-
-    Raises:
-        ValueError: the message says how it gets them.
-    """
+    """Refuse a model that has no weights yet."""
     if not model.built:
         raise ValueError(
             f"{who} takes a built model; {model.name!r} has no weights yet: start it "
@@ -227,15 +171,7 @@ def labels(
 ) -> None:
     """Refuse labels that are no whole numbers from 0 to ``classes`` − 1.
 
-    Args:
-        who: the function that asks.
-        name: the argument's.
-        values: any shape; floats will do, if they are whole.
-        classes: how many there are.
-        ignored: a label that is accepted, too.
-
-    Raises:
-        ValueError: one is out of range, NaN, or between two classes.
+    They can be of any shape, and floats if whole; ``ignored`` is accepted, too.
     """
     counted = values if ignored is None else values[values != ignored]
     if not counted.size:

@@ -1,6 +1,7 @@
 """Gradients and compiling, which Keras leaves to its backends.
 
-The only room that knows which backend it is.
+The only room that knows which backend it is. Gradients raise ``NotImplementedError``
+on any but TensorFlow and JAX.
 """
 
 import weakref
@@ -16,39 +17,20 @@ __all__ = ["compiled", "gradient", "input_gradient", "slope", "weight_gradients"
 
 
 def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
-    """The gradient of a number with respect to the array it was computed from.
+    """The gradient of ``function``, tensor to one number, at an array ``x``.
 
-    Args:
-        function: takes a tensor of x's shape and returns one number, a tensor of shape
-            (), computed with ``keras.ops`` or with layers. Whatever does not depend on
-            its argument counts as a constant.
-        x: where to take the gradient, any shape; computed with in Keras's float type.
-
-    Returns:
-        The gradient, of x's shape; zeros where the number does not depend on x.
+    It is an array of Keras's float type, zero where ``x`` does not matter.
+    ``function`` uses ``keras.ops`` or layers.
 
     Raises:
-        ValueError: the function returns anything but one number.
-        NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
+        ValueError: the function returns anything but one number, shape ().
     """
     x = ops.convert_to_tensor(np.asarray(x), dtype=keras.config.floatx())
     return _gradients(lambda tensors: function(tensors[0]), [x])[0]
 
 
 def slope(function: Callable, x):
-    """``gradient`` of and to a tensor, for use inside of what Keras compiles.
-
-    Args:
-        function: takes a tensor like ``x`` and returns a tensor of shape ().
-        x: a tensor of floats, any shape.
-
-    Returns:
-        The gradient, a tensor of x's shape.
-
-    Raises:
-        ValueError: the function returns anything but one number.
-        NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
-    """
+    """``gradient`` of and to a tensor, for use inside of what Keras compiles."""
     return _slopes(lambda tensors: function(tensors[0]), [ops.convert_to_tensor(x)])[0]
 
 
@@ -65,15 +47,10 @@ def input_gradient(model: keras.Model, loss: Callable) -> Callable:
     Args:
         model: one tensor in, one out; run at inference.
         loss: ``loss(output, *others)``, one number per example, shape (n,), of the
-            model's output and further arrays with n rows. Examples must not depend on
-            each other. The very same function is compiled once.
+            model's output and arrays with n rows; each depends on its example only.
 
     Returns:
-        ``function(x, *others)`` to the gradient, of x's shape, and the model's output,
-        both arrays.
-
-    Raises:
-        NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
+        ``function(x, *others)`` to two arrays: the gradient and the model's output.
     """
     known = _COMPILED.setdefault(model, {})
     if loss not in known:
@@ -82,7 +59,7 @@ def input_gradient(model: keras.Model, loss: Callable) -> Callable:
 
 
 def _compile(model: weakref.ref, loss: Callable) -> Callable:
-    """The function that ``input_gradient`` keeps; it must not keep the model alive."""
+    """What ``input_gradient`` keeps; it must not keep the model alive."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -145,20 +122,17 @@ def weight_gradients(
 
     Args:
         model: any built model.
-        loss_function: ``loss_function(y, model(x))``, a number or one per example, such
-            as ``keras.losses.SparseCategoricalCrossentropy(from_logits=True)``.
+        loss_function: ``loss_function(y, model(x))``, a number or one per example.
         x: what the model takes, a batch.
         y: the targets.
         training: whether the model runs as in training.
 
     Returns:
-        Weight to gradient, each of its weight's shape, from the input to the output. A
-        weight is called by its layer and its own name, "conv1/kernel", preceded by the
-        names of the models it is nested in, "backbone/conv1/kernel".
+        Weight to gradient, from the input to the output, by names such as
+        "conv1/kernel", in a nested model "backbone/conv1/kernel".
 
     Raises:
         ValueError: the model is not built.
-        NotImplementedError: Keras runs on another backend than TensorFlow or JAX.
     """
     checks.built("weight_gradients", model)
     names = dict(_weights(model))
@@ -177,19 +151,11 @@ def weight_gradients(
 
 
 def compiled(function: Callable) -> Callable:
-    """The same function, compiled by XLA into one piece on its first call.
+    """The same function, compiled by XLA for every shape of its arguments.
 
-    Worth it where many small operations follow each other, as between pixels. It is
-    compiled anew for every shape of its arguments.
-
-    Args:
-        function: takes tensors, in tuples if need be, each with an axis of examples
-            first, and returns tensors; nothing but its arguments may change from call
-            to call, random numbers least of all.
-
-    Returns:
-        The compiled function, or the function itself on a backend other than TensorFlow
-        and JAX.
+    It takes tensors, in tuples if need be, each with an axis of examples first, and
+    depends on nothing else, random numbers least of all. On a backend other than
+    TensorFlow and JAX it is returned as it is.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":

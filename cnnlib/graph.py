@@ -17,11 +17,7 @@ from keras import layers as kl
 
 
 class Step(NamedTuple):
-    """One call of a layer: the tensors it reads, where they come from, what it gives.
-
-    ``reads`` holds the names of the layers, or of the model's inputs, that gave the
-    tensors of ``inputs``, each once. Tensors are Keras's symbolic ones, with shapes.
-    """
+    """One call of a layer: the names it reads from, once each, and symbolic tensors."""
 
     name: str
     layer: keras.Operation
@@ -117,9 +113,9 @@ def find(model: keras.Model, name: str) -> str:
 def depth_first(model: keras.Model) -> list[keras.Operation]:
     """All layers, each once, after those it depends on; nested models are unfolded.
 
-    The inputs of a sum or a concatenation come in the order in which they are joined,
-    each with all that leads to it. Layers that only pass on, such as a padding, do not
-    change the order of the others, unlike that of ``model.layers``.
+    The inputs of a join come in its order, each with all that leads to it. Layers that
+    only pass on, such as a padding, do not change the order of the others, unlike that
+    of ``model.layers``.
     """
     graph = of(model)
     ordered, seen = [], set()
@@ -144,18 +140,12 @@ def run(
     apply: Callable,
     tap: Callable = lambda path, value: value,
 ):
-    """Send values of any kind through a model and its nested models.
+    """Send values of any kind, one per input, through a model and its nested models.
 
     Every call of a layer becomes ``apply(path, layer, *args, **kwargs)``, with the
     values in place of the tensors. ``tap(path, value)`` sees what a layer or a nested
-    model gives, and returns what the following layers get.
-
-    Args:
-        model: the model.
-        values: one for each input. Lists, tuples and dictionaries are taken apart as
-            several values, as Keras does with tensors.
-        apply: gives the value of each of the layer's outputs.
-        tap: for looking at values, or replacing them.
+    model gives, and returns what the following layers get. Lists, tuples and
+    dictionaries are taken apart as several values, as Keras does with tensors.
 
     Returns:
         The value of the one output, or the structure of several.
@@ -185,11 +175,7 @@ def run(
 
 
 def input_shape(who: str, model: keras.Model) -> tuple[int | None, ...]:
-    """The shape of a model's one input, without the batch axis; None for any length.
-
-    Raises:
-        ValueError: ``who`` was given a model of several inputs.
-    """
+    """The shape of a model's one input, without the batch; None for any length."""
     inputs = of(model).inputs
     if len(inputs) != 1:
         raise ValueError(
@@ -199,11 +185,7 @@ def input_shape(who: str, model: keras.Model) -> tuple[int | None, ...]:
 
 
 def image_shape(who: str, model: keras.Model) -> tuple[int | None, ...]:
-    """(height, width, channels) of a model's one input; None for any length.
-
-    Raises:
-        ValueError: ``who`` was given a model of anything but one batch of images.
-    """
+    """(height, width, channels) of a model's one input; None for any length."""
     shape = input_shape(who, model)
     if len(shape) != 3:
         raise ValueError(
@@ -241,10 +223,7 @@ POINTWISE_ON_LAST = set(
 
 
 class Window(NamedTuple):
-    """What a layer reads for one place of its output, as (rows, columns).
-
-    ``padding`` is "valid" or "same".
-    """
+    """What a layer reads for one place; ``padding`` is "valid" or "same"."""
 
     size: tuple[int, int] = (1, 1)
     strides: tuple[int, int] = (1, 1)
@@ -255,9 +234,8 @@ class Window(NamedTuple):
 def window(layer: keras.Operation) -> Window | None:
     """The window that a layer slides over its input: one place, if it acts pointwise.
 
-    Returns:
-        None for a layer that is unknown or not Keras's own, has its channels first,
-        or does something else to places: pads, crops, enlarges, reorders, mixes them.
+    None for a layer that is unknown or not Keras's own, has its channels first, or does
+    something else to places: pads, crops, enlarges, reorders, mixes them.
     """
     kind = type(layer).__name__
     ours = not type(layer).__module__.startswith("keras.")

@@ -24,21 +24,18 @@ def grad_cam(
     interpolation, and divided by its largest value (a map of zeros stays one).
 
     Args:
-        model: Sequential or functional, one input, logits (n, classes) out. Models may
-            be nested in it, the layer in any of them. A single logit is that of class
-            1; class 0 then has the logit 0, which no place moves: its map is zero.
+        model: gives logits (n, classes). A single logit is that of class 1; class 0
+            then has the logit 0, and its map is zero.
         x: (n, height, width, channels), as the model takes it.
-        layer: name of a layer with output (n, rows, columns, maps); by default the last
-            of more than one place.
+        layer: one of output (n, rows, columns, maps); by default the last of more than
+            one place.
         classes: one class for all images, or one per image; None for the predicted.
 
     Returns:
         (n, height, width), float32 from 0 to 1.
 
     Raises:
-        ValueError: the model is not built or gives no (n, classes), ``x`` has another
-            shape, a class is out of range, there is no such layer, or its output has
-            no places.
+        ValueError: model, images, layer or classes are not as described.
     """
     graph.image_shape("grad_cam", model)
     x = batch("grad_cam", model, x)

@@ -16,18 +16,17 @@ def activations(
     """The outputs of layers on a batch, as in ``model(x, training=False)``.
 
     Args:
-        model: Sequential or functional, with one input; models may be nested in it.
+        model: Sequential or functional, with one input.
         x: (n, height, width, channels), as the model takes it.
-        layers: names of layers; all of them if None.
+        layers: names of layers; None for all layers and nested models in the order of
+            computation, called by their paths, but for those called more than once.
 
     Returns:
-        Layer to output, each (n, ...): the given names in their order, or the paths of
-        all layers and nested models in the order of computation, but for those that are
-        called more than once.
+        Layer to output, each (n, ...), in the order of ``layers``.
 
     Raises:
-        ValueError: the model is not built or of another kind, it has no such layer, it
-            calls that layer more than once, or ``x`` has another shape.
+        ValueError: model or images are not as described, there is no such layer, or it
+            is called more than once.
     """
     x = batch("activations", model, x)
     names = [layers] if isinstance(layers, str) else layers

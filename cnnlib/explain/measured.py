@@ -14,28 +14,19 @@ from cnnlib.explain.receptive import View, view
 def measured_receptive_field(
     model: keras.Model, layer: str, seed: int = 0
 ) -> tuple[int, int]:
-    """The part of the image that moves a central unit of a layer, from gradients.
+    """(height, width) of what moves a central unit of a layer, in pixels, by gradients.
 
-    Four dim images are shown to the model, each brighter towards one side, and the
-    unit's absolute gradients with respect to the pixels are added up; the answer is the
-    height and width of the rectangle around those that are not zero.
+    The unit's absolute gradients with respect to the pixels of four dim images, each
+    brighter towards one side, are added up, and a rectangle laid around those that are
+    not zero. The images are larger than the model's where the field needs it.
 
     So that nothing is hidden by chance, the weights are replaced for the time of the
     measurement: kernels by positive random numbers, biases and shifts by 0, scales by
     1. Then no two paths cancel, no ReLU is shut, and max-pooling follows its window's
-    outermost pixel on the bright side of each image. The images are larger than the
-    model's where they must be for the field to be measured whole.
+    outermost pixel on the bright side of each image.
 
     Only the layers up to the unit are run, none of which may fix the image's size.
     After some 70 kernels of 3×3 the rim of the field fades below what float32 can hold.
-
-    Args:
-        model: Sequential or functional, one input; models may be nested in it.
-        layer: name of a layer with output (n, rows, columns, maps).
-        seed: of the random kernels.
-
-    Returns:
-        (height, width), in pixels.
 
     Raises:
         ValueError: there is no such layer, its output has no places, the gradient
@@ -113,11 +104,7 @@ def _moving(model, path: str, shape, rng) -> np.ndarray:
 
 
 def _opened(model: keras.Model, rng) -> list[tuple]:
-    """(variable, value) for all weights, with values that let every gradient through.
-
-    Kernels are divided by the inputs of a unit, so that activations neither grow nor
-    fade.
-    """
+    """(variable, value) for all weights, kernels divided by the inputs of a unit."""
     depthwise = {
         id(layer.kernel)
         for layer in graph.layers(model).values()

@@ -39,15 +39,10 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
     Where branches meet, what one unit sees is the rectangle around all of it. Nothing
     is said of how much each pixel counts (arXiv:1701.04128).
 
-    Args:
-        model: Sequential or functional, one input with known height and width; models
-            may be nested in it.
-        layer: its name.
-
     Raises:
-        ValueError: there is no such layer, or between it and the image lies one that is
-            no window on a plane: Flatten, global pooling, upsampling, normalization
-            over places, layers unknown here; or branches of different strides meet.
+        ValueError: there is no such layer, height or width is unknown, or between layer
+            and image lies what is no window on a plane, such as Flatten or upsampling,
+            or a join of branches of different strides.
     """
     path = graph.find(model, layer)
     shape = graph.image_shape("receptive_field", model)

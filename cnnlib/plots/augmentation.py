@@ -18,13 +18,13 @@ def augmented(
     columns: int = 8,
     height: float | None = None,
 ) -> Figure:
-    """An image, and what a layer of ``augment`` makes of it, again and again.
+    """An image, and ``count`` examples of what a layer of ``augment`` makes of it.
+
+    The layer is left as it was, and its seed gives the same picture each time.
 
     Args:
-        layer: of ``augment``, or one of Keras's that take images; it is left where it
-            was, and its seed gives the same picture each time.
+        layer: of ``augment``, or one of Keras's that take images.
         image: (height, width, 1 or 3), uint8, or float from 0 to 1.
-        count: how many examples beside the image.
         mask: (height, width) labels, moved along and drawn over the images.
 
     Raises:

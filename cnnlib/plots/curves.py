@@ -20,12 +20,7 @@ def lines(
     height: float = 4.5,
     ylim: tuple[float, float] | None = None,
 ) -> Figure:
-    """Curves over a common axis, told apart by colour and by dashes.
-
-    Args:
-        x: the common coordinates.
-        series: label: values, one per coordinate.
-        ylim: limits of the vertical axis.
+    """Curves over a common axis, ``series`` being label: one value for each ``x``.
 
     Raises:
         ValueError: a series has not as many values as there are coordinates.
@@ -61,12 +56,7 @@ def bands(
 ) -> Figure:
     """Runs over several seeds: the median as a curve, all of them within a band.
 
-    Args:
-        x: the common coordinates.
-        series: label: (seeds, len(x)) values; the band goes from the smallest to the
-            largest.
-        ylim: limits of the vertical axis.
-        log: whether the vertical axis is logarithmic.
+    ``series`` is label: (seeds, len(x)) values; ``log`` is for the vertical axis.
 
     Raises:
         ValueError: an array is not (seeds, len(x)), or has no seed.
@@ -104,15 +94,10 @@ def bars(
     digits: int = 0,
     highlight: Collection[str] = (),
 ) -> Figure:
-    """Horizontal bars with their values written at the end.
-
-    Args:
-        values: label: length, drawn from the top.
-        digits: after the decimal point.
-        highlight: labels of the bars that are orange, not blue.
+    """Horizontal bars from the top, their values, to ``digits``, written at the end.
 
     Raises:
-        ValueError: there is no bar to highlight.
+        ValueError: there is no bar to ``highlight``, that is to draw in orange.
     """
     if unknown := set(highlight) - set(values):
         raise ValueError(f"no bar is called {sorted(unknown)}; {list(values)} are")
@@ -138,16 +123,13 @@ def series(
     columns: int = 3,
     height: float | None = None,
 ) -> Figure:
-    """Time series in panels of their own that share their axes.
+    """Time series (n, length) in panels of their own that share their axes.
 
-    Args:
-        x: (n, length) values.
-        maps: (n, length) values at least 0, each taken up to its own largest one: where
-            a map is high, the curve is thick and orange, else thin and grey.
+    Where ``maps`` (n, length), from 0, each taken up to its own largest value, are
+    high, a curve is thick and orange, else thin and grey.
 
     Raises:
-        ValueError: ``x`` is not such an array, titles or maps are not as many, or a map
-            has values below 0.
+        ValueError: series, titles or maps of other shapes, or a map below 0.
     """
     x = np.asarray(x, dtype=float)
     if x.ndim != 2 or not len(x) or x.shape[1] < 2:

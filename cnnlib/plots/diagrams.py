@@ -17,15 +17,12 @@ def diagram(
 ) -> Figure:
     """The layers of a model as boxes: name, output shape, parameters if it has any.
 
-    Blue are convolutions, orange is pooling, green is dense. A nested model is one box
-    with a double edge. Where a row is full, the next one goes on below.
-
-    Args:
-        model: Sequential or functional, of at most 60 layers.
-        columns: steps of the computation in a row.
+    Blue are convolutions, orange is pooling, green is dense; a nested model is one box
+    with a double edge. ``columns`` steps of the computation stand in a row.
 
     Raises:
-        ValueError: the model is not built, of another kind, or too large to draw.
+        ValueError: the model is not built, neither Sequential nor functional, or has
+            more than 60 layers.
     """
     boxes = outline(model)
     if len(boxes) > 60:

@@ -11,12 +11,9 @@ from cnnlib.plots.style import COLORS, STYLE, WIDTH, Figure, bare, panels
 
 @rc_context(STYLE)
 def filters(kernel: np.ndarray, *, alt: str, columns: int = 8) -> Figure:
-    """The filters of a convolution on a one-channel input, one colour scale for all.
+    """The filters of a kernel (height, width, 1, n), on one colour scale.
 
     Orange is positive, purple negative, white nothing.
-
-    Args:
-        kernel: (height, width, 1, n), as ``layer.kernel``.
 
     Raises:
         ValueError: the kernel has another rank, or more than one input channel.
@@ -38,12 +35,7 @@ def filters(kernel: np.ndarray, *, alt: str, columns: int = 8) -> Figure:
 def grids(
     arrays: Mapping[str, np.ndarray], *, alt: str, height: float = 4, digits: int = 0
 ) -> Figure:
-    """Small matrices side by side, each number written into its cell.
-
-    Args:
-        arrays: title: matrix.
-        digits: after the decimal point.
-    """
+    """Small matrices by title, side by side, with their numbers to ``digits``."""
     figure = Figure(height, alt)
     widths = [np.shape(a)[1] for a in arrays.values()]
     row = figure.subplots(1, len(arrays), squeeze=False, width_ratios=widths)[0]
@@ -67,17 +59,15 @@ def confusion(
 ) -> Figure:
     """How often each class is taken for each: hits in blue, mistakes in orange.
 
-    Hits are shaded by their share of the row, mistakes by the largest mistake, so that
-    rare ones show. Up to 20 classes are named, and each count that is not 0 is written
-    into its cell; more are numbered from 0.
+    Hits are shaded by their share of the row, mistakes by the largest mistake. Up to 20
+    classes are named and counted in their cells; more are numbered from 0.
 
     Args:
         matrix: (classes, classes) counts, rows the true class, columns the answer.
         class_names: one per class.
 
     Raises:
-        ValueError: the matrix is not square, holds anything but counts, or has not as
-            many classes as there are names.
+        ValueError: the matrix holds anything but counts, or has another shape.
     """
     matrix = np.asarray(matrix)
     n = len(class_names)

@@ -21,13 +21,10 @@ def overlay(
 ) -> Figure:
     """Heat maps over images: grey, turning orange and yellow where a map is high.
 
-    Args:
-        x: images.
-        maps: (n, height, width) at least 0, each drawn up to its own largest value.
+    ``maps`` are (n, height, width), at least 0, each drawn up to its own largest value.
 
     Raises:
-        ValueError: the maps are not as many or not as large as the images, a map has
-            values below 0, or an image has values outside of its range.
+        ValueError: maps of another shape or below 0, or images out of their range.
     """
     grey, maps = unit(x).mean(axis=-1), np.asarray(maps, dtype=float)
     if grey.ndim != 3 or grey.shape != maps.shape or not len(maps) or maps.min() < 0:
@@ -56,8 +53,7 @@ def masked(
 ) -> Figure:
     """Label masks over images: a tint for every label, and its edges in full colour.
 
-    Label k has the k-th of ten colours, and so again from the start: classes keep their
-    colour from picture to picture, cells beside each other mostly differ.
+    Label k has the k-th of ten colours, and so again from the start.
 
     Args:
         x: images.
@@ -67,8 +63,7 @@ def masked(
         strength: of the tint, from 0 to 1.
 
     Raises:
-        ValueError: the masks are not as many or not as large as the images, are no
-            whole numbers from 0, or an image has values outside of its range.
+        ValueError: masks of another shape or type, or images out of their range.
     """
     x, masks = unit(x), np.asarray(masks)
     _check_labels("masked", masks, x)
@@ -109,13 +104,10 @@ def mistakes(
         x: images.
         masks: the truth, whole numbers (n, height, width).
         found: what was predicted, likewise.
-        label: the one to look at.
-        name: of the label, for the legend.
-        height: of the figure, in inches, legend included.
+        label: the one to look at, called ``name`` in the legend.
 
     Raises:
-        ValueError: masks or predictions are not as many or not as large as the images,
-            or are no whole numbers; or an image has values outside of its range.
+        ValueError: masks of another shape or type, or images out of their range.
     """
     x, masks, found = unit(x), np.asarray(masks), np.asarray(found)
     _check_labels("mistakes", masks, x)

@@ -18,15 +18,12 @@ def images(
     height: float | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """A grid of images.
+    """A grid of images, one channel drawn from black to white between ``limits``.
 
-    Args:
-        x: (n, height, width, 1 or 3): uint8, or float from 0 to 1 for colour.
-        height: of the figure, in inches; by default what square images need.
-        limits: values drawn black and white (one channel); by default each image's own.
+    By default, the limits are each image's own, and the height is what the images need.
 
     Raises:
-        ValueError: ``x`` is not such an array, or the titles are not as many.
+        ValueError: ``x`` is not (n, height, width, 1 or 3), or titles are not n.
     """
     x = np.asarray(x)
     if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x):

@@ -24,13 +24,10 @@ def points(
     height: float = 5.4,
     log: bool = False,
 ) -> Figure:
-    """Named points on the plane, those of a family joined in their order.
+    """Named points on the plane, ``families`` being label: {name: (x, y)}.
 
-    Each name stands beside its point, where it covers the fewest other things.
-
-    Args:
-        families: label: {name: (x, y)}.
-        log: whether the horizontal axis is logarithmic.
+    Those of a family are joined in their order. Each name stands beside its point,
+    where it covers the fewest other things. ``log`` is for the horizontal axis.
 
     Raises:
         ValueError: a family is empty, or there are more than seven.
@@ -124,8 +121,7 @@ def image_map(
         side: of a thumbnail, as a part of the panel's height.
 
     Raises:
-        ValueError: the numbers of places, images and labels differ, or the images have
-            other shapes or values.
+        ValueError: places, images or labels of other numbers, shapes or values.
     """
     images = unit(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):

@@ -30,10 +30,9 @@ STYLE = {
 
 
 class Figure(matplotlib.figure.Figure):
-    """A figure that shows itself in a notebook, with a text for those who can't see it.
+    """A figure that shows itself in a notebook, at its own size, never cropped.
 
-    It is drawn at its own size, never cropped, and carries ``alt`` in the picture's
-    metadata and as its plain-text form.
+    It carries ``alt`` in the picture's metadata and as its plain-text form.
     """
 
     def __init__(self, height: float, alt: str):
