@@ -37,11 +37,7 @@ class AdversarialTraining(keras.Model):
     """
 
     def __init__(self, model, epsilon, *, alpha=0.5, bounds=(0.0, 1.0)):
-        if not model.built:
-            raise ValueError(
-                f"AdversarialTraining takes a built model; {model.name!r} has no "
-                "weights yet: start it with a keras.Input, or call it once on a batch"
-            )
+        checks.built("AdversarialTraining", model)
         super().__init__(name=f"adversarial_{model.name}")
         who = "AdversarialTraining"
         self.epsilon = checks.number(who, "epsilon", epsilon, least=0)

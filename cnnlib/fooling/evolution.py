@@ -20,9 +20,6 @@ class Direct:
     Args:
         rate: the part of the genes that mutate.
         crossover: the part of the genes that are crossed.
-
-    Raises:
-        ValueError: a part that is not from 0 to 1.
     """
 
     def __init__(self, *, rate: float = 0.1, crossover: float = 0.5):
@@ -61,9 +58,6 @@ class CPPN:
         nodes: per layer, a multiple of four.
         rate: the part of the connections that a mutation moves.
         strength: how far, the standard deviation.
-
-    Raises:
-        ValueError: a number out of its range.
     """
 
     def __init__(self, *, nodes: int = 16, rate: float = 0.15, strength: float = 0.7):
@@ -189,9 +183,6 @@ def evolve(
         bounds: (low, high), the box of all inputs: numbers, or one per channel.
         progress: called after each generation with its number and the confidences.
 
-    Raises:
-        ValueError: the model does not emit logits of two classes or more, or takes no
-            images of known size, or a setting is out of its range.
     """
     if isinstance(encoding, str) and encoding in ENCODINGS:
         encoding = ENCODINGS[encoding]()

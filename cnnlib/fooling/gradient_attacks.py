@@ -45,8 +45,8 @@ def fgsm(
 ) -> np.ndarray:
     """The fast gradient sign method: x + ε · sign(∂ loss / ∂ x).
 
-    Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 4. Arguments, result and
-    errors are those of ``pgd``, of which it is the first step, ε long.
+    Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 4. ``pgd``'s first
+    step, ε long.
     """
     size = checks.number("fgsm", "epsilon", epsilon, least=0)
     return _descend(
@@ -86,30 +86,14 @@ def pgd(
     in L2 the gradient divided by its length. What is returned is where the last step
     ends: in the ball around x and in the box, both up to float32's rounding.
 
-    Args:
-        model: one input (n, ...), logits (n, classes) out.
-        x: (n, ...), float, within ``bounds``.
-        y: the true classes, one per input; one number stands for all.
+    Beside what all attacks take (``cnnlib.fooling``):
+
         epsilon: the ball's radius, in the units of ``x``, at least 0.
-        targets: the classes to reach; by default, any but the true one.
         norm: "linf" or "l2".
-        steps: number of steps, at least 1.
         step_size: length of a step; 2.5 · ε / steps by default.
         loss: "cross-entropy", or "margin", which saturated logits don't flatten.
         random_start: whether to start anywhere in the ball instead of at ``x``.
         seed: of the random start.
-        bounds: (low, high), the box of all inputs: numbers, or one per channel.
-        batch_size: inputs that are computed together.
-
-    Returns:
-        The perturbed inputs, float32, of x's shape.
-
-    Raises:
-        TypeError: ``x`` holds no floats, or ``y`` or ``targets`` no whole numbers.
-        ValueError: the model does not emit logits of two classes or more, the inputs
-            are out of ``bounds`` or of another shape than the model's, ``y`` or
-            ``targets`` are of a wrong shape or no classes, a target is the true class,
-            or a setting is out of its range.
     """
     size = checks.number("pgd", "epsilon", epsilon, least=0)
     steps = checks.integer("pgd", "steps", steps)

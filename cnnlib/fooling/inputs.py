@@ -23,9 +23,6 @@ def box(who: str, bounds) -> Box:
     """The declared range.
 
     ``bounds`` is (low, high), each a number, or one per channel, or one per pixel.
-
-    Raises:
-        ValueError: ``bounds`` is no such pair, or low is not below high.
     """
     try:
         low, high = (np.asarray(bound, "float32") for bound in bounds)
@@ -41,12 +38,7 @@ def box(who: str, bounds) -> Box:
 
 
 def batch(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
-    """The batch as float32, if it is one for this model and within the range.
-
-    Raises:
-        TypeError: ``x`` does not hold floats.
-        ValueError: its shape is not the model's, or a value is out of range or NaN.
-    """
+    """The batch as float32, if it is one for this model and within the range."""
     x = np.asarray(x)
     if x.dtype.kind != "f":
         raise TypeError(
@@ -92,10 +84,6 @@ def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
 
     What is at least 0 and adds up to 1 for these inputs and for their negatives is no
     logit but a probability.
-
-    Raises:
-        ValueError: the model gives anything but (n, classes), only one class, or
-            probabilities.
     """
     probe = np.concatenate([x[:8], box.low + box.high - x[:8]])
     logits = model(probe, training=False)
@@ -121,12 +109,7 @@ def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
 
 
 def labels(who: str, name: str, y, n: int, count: int) -> np.ndarray:
-    """Labels as int32 of shape (n,); a single one stands for all.
-
-    Raises:
-        TypeError: they are no whole numbers.
-        ValueError: another shape, or a label is no class.
-    """
+    """Labels as int32 of shape (n,); a single one stands for all."""
     y = np.asarray(y)
     if y.dtype.kind not in "iu":
         raise TypeError(
@@ -141,12 +124,7 @@ def labels(who: str, name: str, y, n: int, count: int) -> np.ndarray:
 
 
 def others(who: str, targets, y: np.ndarray, count: int) -> np.ndarray:
-    """Targets as int32 of shape (n,), none of them the true class.
-
-    Raises:
-        TypeError: they are no whole numbers.
-        ValueError: another shape, no class, or the true class.
-    """
+    """Targets as int32 of shape (n,), none of them the true class."""
     targets = labels(who, "targets", targets, len(y), count)
     same = np.flatnonzero(targets == y)
     if same.size:
@@ -158,10 +136,7 @@ def others(who: str, targets, y: np.ndarray, count: int) -> np.ndarray:
 
 
 def checked(who: str, model: keras.Model, x, y, targets, bounds):
-    """What all attacks take: x, y, targets (or None) and the box, checked.
-
-    Errors are those of ``box``, ``batch``, ``classes``, ``labels`` and ``others``.
-    """
+    """What all attacks take: x, y, targets (or None) and the box, checked."""
     limits = box(who, bounds)
     x = batch(who, model, x, limits)
     count = classes(who, model, x, limits)

@@ -44,27 +44,16 @@ def lbfgs(
     the target. The paper has c · |r|. Of all points tried, the nearest to ``x`` that
     the model takes for the target is returned.
 
-    Args:
-        model: one input (n, ...), logits (n, classes) out.
-        x: (n, ...), float, within ``bounds``.
-        y: the true classes, one per input; one number stands for all.
-        targets: the classes to reach, likewise; none the true class.
+    Beside what all attacks take (``cnnlib.fooling``):
+
         searches: values of c per image: tenfold steps until the largest is enclosed,
             then halves, in the logarithm.
         rounds: evaluations of the batch for each c, at least 1.
         lead: how far the target's logit must be ahead of all others to count, so that
             rounding cannot undo it; above 0.
-        bounds: (low, high), the box of all inputs: numbers, or one per channel.
-        batch_size: inputs that are computed together.
         progress: called with the searches done and their number, all batches together.
 
-    Returns:
-        The perturbed inputs, float32, of x's shape; ``x`` itself where the target was
-        not reached.
-
-    Raises:
-        TypeError: as ``pgd``.
-        ValueError: as ``pgd``, or there are no targets.
+    Where the target was not reached, ``x`` itself is returned.
     """
     checks.integer("lbfgs", "searches", searches)
     checks.integer("lbfgs", "rounds", rounds)
@@ -90,17 +79,7 @@ def distortion(x: np.ndarray, perturbed: np.ndarray, *, bounds=(0.0, 1.0)):
     """The root mean square of each perturbation, as a part of the range.
 
     √(Σ (x'ᵢ − xᵢ)² / n), the measure of Szegedy et al. (arXiv:1312.6199).
-
-    Args:
-        x: the inputs, (n, ...), float.
-        perturbed: the same, perturbed.
-        bounds: (low, high), the box of all inputs: numbers, or one per channel.
-
-    Returns:
-        (n,), float64, 0 to 1.
-
-    Raises:
-        ValueError: the shapes differ, or ``bounds`` are none.
+    Both are (n, ...); returns (n,), float64, 0 to 1.
     """
     box = inputs.box("distortion", bounds)
     x, perturbed = np.asarray(x), np.asarray(perturbed)

@@ -42,17 +42,10 @@ def linearity(
     The experiment of Goodfellow, Shlens and Szegedy (arXiv:1412.6572), figure 4. The
     points are not clipped to ``bounds``, which would bend any line.
 
-    Args:
-        model: one input (n, ...), logits (n, classes) out.
-        x: (n, ...), float, within ``bounds``.
-        y: the true classes, one per input; one number stands for all.
+    Beside what all attacks take (``cnnlib.fooling``):
+
         epsilons: at least three different ones, of either sign, in the units of ``x``.
         loss: "margin" or "cross-entropy", whose gradient gives the line.
-        bounds: (low, high), the box of all inputs: numbers, or one per channel.
-
-    Raises:
-        TypeError: as ``fooling.pgd``.
-        ValueError: as ``fooling.pgd``, or there are not three finite epsilons.
     """
     checks.choice("linearity", "loss", loss, LOSSES)
     sizes = np.asarray(epsilons, "float64")

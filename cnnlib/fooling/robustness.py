@@ -76,26 +76,16 @@ def robustness(
     margin loss does not depend on the scale of the logits, so its figure is the
     reported one.
 
-    Args:
-        model: one input (n, ...), logits (n, classes) out.
-        x: (n, ...), float, within ``bounds``.
-        y: the true classes, (n,).
+    Beside what all attacks take (``cnnlib.fooling``):
+
         attacks: name to ``attack(model, x, y, epsilon, loss=, bounds=)``, such as
             ``functools.partial(pgd, steps=40)``; FGSM and PGD by default.
         epsilons: sizes of the perturbation, at least 0, in the units of ``x``.
-        bounds: (low, high), the box of all inputs: numbers, or one per channel.
         progress: called with the attacks done and their number.
-
-    Returns:
-        A ``Robustness`` with a row for each attack and ε.
 
     Warns:
         MaskedGradients: over 5 % of the images have saturated logits, or fool the model
             only under the margin loss.
-
-    Raises:
-        TypeError: as ``pgd``.
-        ValueError: as ``pgd``, or there is no attack or ε.
     """
     attacks = {"FGSM": fgsm, "PGD-20": pgd} if attacks is None else dict(attacks)
     epsilons = [

@@ -1,7 +1,12 @@
 """The few layers that the talk's networks need and Keras lacks."""
 
-from cnnlib.layers.lenet import Subsampling2D, TableConv2D
-from cnnlib.layers.normalization import LocalResponseNormalization
+from cnnlib.layers.early import (
+    GaussianUnits,
+    LocalResponseNormalization,
+    RadialBasis,
+    Subsampling2D,
+    TableConv2D,
+)
 from cnnlib.layers.paths import (
     ColumnChoice,
     FractalJoin,
@@ -9,7 +14,6 @@ from cnnlib.layers.paths import (
     PaddedIdentity,
     SurvivalGate,
 )
-from cnnlib.layers.radial import GaussianUnits, RadialBasis
 from cnnlib.layers.repeated import RepeatedUnit
 from cnnlib.layers.resampling import Bilinear, CropLike
 

@@ -11,19 +11,9 @@ class PaddedIdentity(keras.layers.Layer):
     """The identity where the shape changes: every strides-th place, zeros as new maps.
 
     The parameter-free shortcut of residual networks ("option A" of arXiv:1512.03385,
-    section 3.3).
-
-    Shapes: (n, height, width, maps) to (n, ⌈height / strides⌉, ⌈width / strides⌉,
-    filters), any type.
-
-    Args:
-        filters: maps of the output, at least those of the input; the new ones come
-            last.
-        strides: 1 or more.
-
-    Raises:
-        ValueError: a number below 1; and, at the first call, an input with more maps
-            than ``filters``.
+    section 3.3), from (n, height, width, maps) to (n, ⌈height / strides⌉, ⌈width /
+    strides⌉, filters). At the first call it refuses more maps than ``filters`` by a
+    ``ValueError``.
     """
 
     def __init__(self, filters, strides=1, **kwargs):
@@ -43,29 +33,14 @@ class PaddedIdentity(keras.layers.Layer):
         kept = inputs[:, :: self.strides, :: self.strides]
         return ops.pad(kept, ((0, 0), (0, 0), (0, 0), (0, new)))
 
-    def compute_output_shape(self, input_shape):
-        n, *sides, _ = input_shape
-        kept = (None if side is None else -(-side // self.strides) for side in sides)
-        return (n, *kept, self.filters)
-
 
 @keras.saving.register_keras_serializable("cnnlib")
 class SurvivalGate(keras.layers.Layer):
     """Stochastic depth's gate: in training all of its input or nothing, by chance.
 
-    One draw for the whole batch, as in arXiv:1603.09382, section 3: the input times 1
-    with probability ``survival``, else times 0. At test the input times ``survival``,
-    which is the mean of that. (Keras's own layers of this kind draw for each example
-    and divide by the survival probability in training.)
-
-    Shapes: any, float; the output has the input's.
-
-    Args:
-        survival: probability, above 0, at most 1.
-        seed: an integer, to draw the same gates again.
-
-    Raises:
-        ValueError: a probability out of its range.
+    arXiv:1603.09382, section 3: one draw for the whole batch, 1 with probability
+    ``survival`` (above 0, at most 1), else 0. At test the input times ``survival``, the
+    mean of that. (Keras's own layers draw for each example and divide in training.)
     """
 
     def __init__(self, survival, seed=None, **kwargs):
@@ -103,19 +78,10 @@ class GatedSum(keras.layers.Layer):
 class ColumnChoice(keras.layers.Layer):
     """FractalNet's global drop-path: which column, if any, is alone in this batch.
 
-    Larsson et al. (1605.07648), section 3.1. In training, with probability ``ratio``,
-    one column is drawn, all with the same chance; else, and at inference, none. One
-    draw serves the whole batch and all joins (``FractalJoin``) of the network.
-
-    Shapes: anything to (1, columns), 1 for the column that is alone, else 0.
-
-    Args:
-        columns: how many columns there are.
-        ratio: of the batches that a single column computes; the paper's is a half.
-        seed: of the draws.
-
-    Raises:
-        ValueError: a number out of its range.
+    Larsson et al. (1605.07648), section 3.1. In training, with probability ``ratio``
+    (the paper's is a half), one of the columns is drawn, all with the same chance;
+    else, and at inference, none. One draw serves the whole batch and all joins of the
+    network. Anything to (1, columns): 1 for the column that is alone, else 0.
     """
 
     def __init__(self, columns, ratio=0.5, seed=None, **kwargs):
@@ -128,15 +94,11 @@ class ColumnChoice(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not training:
             return ops.zeros((1, self.columns), self.compute_dtype)
-        which, whether = ops.split(
-            keras.random.uniform((2,), dtype="float32", seed=self.generator), 2
-        )
+        draws = keras.random.uniform((2,), dtype="float32", seed=self.generator)
+        which, whether = ops.split(draws, 2)
         column = ops.cast(ops.floor(which * self.columns), "int32")
         alone = ops.cast(whether < self.ratio, self.compute_dtype)
         return alone * ops.one_hot(column, self.columns, dtype=self.compute_dtype)
-
-    def compute_output_shape(self, input_shape):
-        return (1, self.columns)
 
 
 @keras.saving.register_keras_serializable("cnnlib")
@@ -146,16 +108,9 @@ class FractalJoin(keras.layers.Layer):
     Larsson et al. (1605.07648), section 3.1. Takes [choice, path, path, …]: a
     ``ColumnChoice``'s output, and paths of one shape that stem from the last columns of
     it. In training, if a column is alone, its path is the output. Else each path is
-    dropped with probability ``rate``; if that hits them all, one of them, all with the
-    same chance, survives. One draw serves the whole batch. At inference: the mean of
-    all paths.
-
-    Args:
-        rate: of local drop-path; the paper's is 0.15.
-        seed: of the draws.
-
-    Raises:
-        ValueError: a rate that is not from 0 to 1.
+    dropped with probability ``rate`` (the paper's is 0.15), for the whole batch; if
+    that hits them all, one survives, each with the same chance. At inference: the mean
+    of all paths.
     """
 
     def __init__(self, rate=0.15, seed=None, **kwargs):
@@ -169,8 +124,7 @@ class FractalJoin(keras.layers.Layer):
         if not training:
             return sum(paths[1:], paths[0]) / len(paths)
         kept = ops.cast(self.survivors(choice[0, -len(paths) :]), self.compute_dtype)
-        total = sum(kept[i] * path for i, path in enumerate(paths))
-        return total / ops.sum(kept)
+        return sum(kept[i] * path for i, path in enumerate(paths)) / ops.sum(kept)
 
     def survivors(self, alone):
         """1 for each path that is kept, given which column is alone."""

@@ -9,22 +9,14 @@ class RepeatedUnit(keras.layers.Layer):
     """One unit applied ``count`` times in a row, each time with weights of its own.
 
     It computes what ``count`` copies of the unit one after the other compute, gradients
-    and moving statistics included; but the unit is traced once, not ``count`` times,
-    and is one layer of the graph. That is what a network of a thousand layers needs.
-
-    Shapes: the output has the input's. Weights: those of the unit, stacked along a
-    first axis of length ``count`` and called ``<layer>_<weight>``, such as
-    ``unit_a_conv_kernel``. Their gradients are stacked alike: one row for each unit.
+    and moving statistics included; but the unit is traced once and is one layer of the
+    graph, which a network of a thousand layers needs. Its weights are the unit's,
+    stacked along a first axis of length ``count``, called ``<layer>_<weight>`` and
+    started as the layer would start each (variance scaling, or alike draws).
 
     Args:
-        unit: a built model that returns a tensor of its input's shape. Its own weights
-            are not used; how they start is: each entry of a stack is drawn as the
-            layer would draw it (variance scaling, or anything that draws every number
-            alike). Nothing in it may be random at each call, such as dropout.
-        count: how often.
-
-    Raises:
-        ValueError: the unit changes the shape or is random, or a count below 1.
+        unit: a built model that keeps its input's shape, without dropout or the like.
+        count: how often, at least 1; else a ``ValueError``, as for a wrong unit.
     """
 
     def __init__(self, unit, count, **kwargs):
@@ -47,9 +39,9 @@ class RepeatedUnit(keras.layers.Layer):
         return self._unit()
 
     def build(self, input_shape):
-        """Make a stack for each weight of the unit, in ``stateless_call``'s order."""
         unit = self.unit()
         owner = {id(weight): layer for layer in unit.layers for weight in layer.weights}
+        # In the order of ``stateless_call``.
         for weight in unit.trainable_variables + unit.non_trainable_variables:
             layer = owner[id(weight)]
             self.add_weight(
@@ -64,10 +56,9 @@ class RepeatedUnit(keras.layers.Layer):
         """Variance scaling counts the first axis into the window; undo that."""
         if not isinstance(initializer, keras.initializers.VarianceScaling):
             return initializer
+        scale = initializer.scale * self.count
         return keras.initializers.VarianceScaling(
-            scale=initializer.scale * self.count,
-            mode=initializer.mode,
-            distribution=initializer.distribution,
+            scale, initializer.mode, initializer.distribution
         )
 
     def call(self, inputs, training=False):

@@ -10,11 +10,8 @@ class CropLike(keras.layers.Layer):
     """A window of the first of two images, as large as the second.
 
     Takes [(n, height, width, maps), (n, rows, columns, …)] to (n, rows, columns, maps);
-    sides may be unknown until there are images.
-
-    Args:
-        offset: rows and columns to leave out above and on the left; None takes the
-            middle.
+    sides may be unknown. ``offset`` rows and columns are left out above and on the
+    left; None takes the middle.
     """
 
     def __init__(self, offset=None, **kwargs):
@@ -30,10 +27,6 @@ class CropLike(keras.layers.Layer):
             top = left = self.offset
         return x[:, top : top + want[0], left : left + want[1]]
 
-    def compute_output_shape(self, input_shape):
-        x, like = input_shape
-        return (x[0], *like[1:3], x[3])
-
 
 @keras.saving.register_keras_serializable("cnnlib")
 class Bilinear(keras.initializers.Initializer):
@@ -44,7 +37,6 @@ class Bilinear(keras.initializers.Initializer):
     """
 
     def __call__(self, shape, dtype=None):
-        """A tent in each direction, (side, side, maps, maps)."""
         side, _, maps_out, maps_in = shape
         factor = (side + 1) // 2
         center = factor - 1 if side % 2 else factor - 0.5

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from arrays import numbers
@@ -15,6 +16,7 @@ def test_a_crop_is_as_large_as_its_second_image(offset, top, left):
     layer = CropLike(offset)
     expected = x[:, top : top + 4, left : left + 5]
     np.testing.assert_array_equal(np.asarray(layer([x, like])), expected)
-    assert layer.compute_output_shape([x.shape, like.shape]) == (2, 4, 5, 3)
-    unknown = [(None, None, None, 3), (None, None, 6, 8)]
-    assert layer.compute_output_shape(unknown) == (None, None, 6, 3)
+    known = layer([keras.Input((9, 7, 3)), keras.Input((4, 5, 8))])
+    assert known.shape == (None, 4, 5, 3)
+    free = layer([keras.Input((None, None, 3)), keras.Input((None, None, 8))])
+    assert free.shape == (None, None, None, 3)

@@ -23,7 +23,7 @@ def test_a_unit_answers_by_its_distance():
     squares = ((x[:, None] - centres) ** 2).sum(axis=-1)
     found = keras.ops.convert_to_numpy(layer(x))
     np.testing.assert_allclose(found, np.exp(-(widths**2) * squares), atol=1e-5)
-    assert layer.compute_output_shape((None, 4)) == (None, 3)
+    assert layer(keras.Input((4,))).shape == (None, 3)
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert again.units == 3
 
