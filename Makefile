@@ -11,24 +11,32 @@ override CNNLIB_DATA := $(shell CDPATH= cd "$(CNNLIB_DATA)" 2>/dev/null && pwd |
 export CNNLIB_DATA
 endif
 
+# How many notebooks and tests run side by side: as many as there are cores.
+ifneq ($(strip $(JOBS)),)
+ifeq ($(shell printf '%s' '$(subst ','\'',$(JOBS))' | grep -xE '0*[1-9][0-9]*'),)
+$(error JOBS=$(JOBS): how many notebooks run side by side, a whole number from 1)
+endif
+endif
+export JOBS
+
 .PHONY: help talk test test-jax bench lab notebooks slides sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-talk: env ## run every notebook that changed; write build/index.html, pages and decks
+talk: env ## run every stale notebook, JOBS at a time; write build/index.html, pages, decks
 	@$(PY) -m tools talk
 
 test: export CNNLIB_SCALE = quick
 test: export TF_CPP_MIN_LOG_LEVEL = 3
-test: env ## check style, library, builder and every stored output
+test: env ## check style, library, builder and every stored output (CHANGED=1: the stale)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -n 2 --dist worksteal tests
-	$(PY) -m pytest -n 2 --dist loadfile -p no:cacheprovider --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-kernel-startup-timeout=120 notebooks
+	$(PY) -m pytest -n "$$($(PY) -m tools jobs)" --dist worksteal tests
+	@$(PY) -m tools check $(if $(CHANGED),--changed)
 
 test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installed
-	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest -n 2 --dist worksteal tests --ignore=tests/tools --ignore=tests/notebooks
+	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest -n $(or $(JOBS),auto) --dist worksteal tests --ignore=tests/tools --ignore=tests/notebooks
 
 bench: env ## measure builders, augmentation and attacks beside their peers
 	@for topic in models resnet1001 augment fooling; do $(PY) benchmarks/$$topic.py || exit 1; done

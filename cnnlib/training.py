@@ -112,7 +112,7 @@ def restart(model: keras.Model, build: Callable, seed: int) -> keras.Model:
         for seed in range(3):
             restart(model, build, seed).fit(x, y, epochs=5)
 
-    Weights, moving statistics and the seeds of dropout become those of ``build()`` after
+    Weights, moving statistics and dropout's seeds become those of ``build()`` after
     ``keras.utils.set_random_seed(seed)``; the optimizer counts from step 0 and has no
     momentum, as if compiled anew. Its learning rate stays as it is.
 

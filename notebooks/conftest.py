@@ -1,8 +1,20 @@
-"""nbval compares texts only; this makes it compare the figures too."""
+"""What nbval lacks: it compares figures too, is patient, and tells where it is."""
 
-from nbval.plugin import IPyNbCell
+import json
+import math
+import os
+import tempfile
+from queue import Empty
 
-from tools import figures
+import nbval.kernel
+import pytest
+from jupyter_client import KernelManager
+from nbval.kernel import RunningKernel
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+from tools import figures, kernel
+
+# --- figures --------------------------------------------------------------------------
 
 texts_agree = IPyNbCell.compare_outputs
 
@@ -22,3 +34,69 @@ def all_agrees(cell, fresh, stored, skip_compare=None) -> bool:
 
 
 IPyNbCell.compare_outputs = all_agrees
+
+# --- patience: nbval waits for seconds where a busy machine may take longer -----------
+
+
+def start_kernel(startup_timeout, kernel_name, stderr, cwd):
+    """Start a kernel of this Python, and wait until it answers or is dead."""
+    folder = tempfile.TemporaryDirectory()
+    manager = kernel.manager(folder.name, KernelManager)
+    manager.folder = folder  # it lasts as long as the manager
+    manager.start_kernel(stderr=stderr, cwd=cwd)
+    tell(kernel=manager.provisioner.pid)
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=math.inf)
+    return manager, client
+
+
+def message(running, stream, timeout=None):
+    """Wait for a message for as long as the kernel lives; its runner ends what hangs.
+
+    Raises:
+        RuntimeError: the kernel is dead.
+    """
+    channel = {"iopub": running.kc.get_iopub_msg, "shell": running.kc.get_shell_msg}
+    while True:
+        try:
+            return channel[stream](timeout=2)
+        except Empty:
+            if not running.is_alive():
+                raise RuntimeError("the kernel died") from None
+
+
+nbval.kernel.start_new_kernel = start_kernel
+RunningKernel.get_message = message
+RunningKernel._ensure_iopub_up = lambda running: None  # wait_for_ready has seen to it
+IPyNbFile.get_kernel_message = lambda file, timeout=None, stream="iopub": (
+    file.kernel.get_message(stream)
+)
+
+# --- where it is, told on the pipe of `python -m tools check` -------------------------
+
+
+def tell(**event) -> None:
+    if pipe := os.environ.get("COURSE_EVENTS"):
+        os.write(int(pipe), json.dumps(event).encode() + b"\n")
+
+
+def pytest_runtest_call(item):
+    tell(begins=item.cell_num)
+
+
+def pytest_runtest_teardown(item, nextitem):
+    if nextitem is None:
+        tell(ends=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call" or not report.passed:
+        reason = str(call.excinfo.value).partition("\n")[0] if call.excinfo else ""
+        tell(outcome=report.outcome, reason=reason)
+    running = item.parent.kernel
+    if call.excinfo and (running is None or not running.is_alive()):
+        item.session.shouldstop = "the kernel died"
+    return report

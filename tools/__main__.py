@@ -1,21 +1,42 @@
 """The commands behind the Makefile: ``python -m tools talk`` and so on."""
 
 import argparse
+import os
+import signal
 import sys
 from pathlib import Path
 
-from tools import build, execute, lab, lines, record, sync
+from tools import build, check, execute, lab, lines, record, sync
 from tools.course import Course, CourseError
-from tools.execute import Progress
+from tools.kernel import Limits
+from tools.lock import alone
+from tools.progress import Progress
+from tools.runner import Runner, jobs_of
 
 
-def main(argv: list[str] | None = None, root: Path | None = None) -> int:
-    """Run one command and return its exit status."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools")
+    parser.add_argument(
+        "--jobs",
+        default=os.environ.get("JOBS"),
+        help="notebooks that run side by side; one for each core",
+    )
+    parser.add_argument(
+        "--still",
+        type=float,
+        default=Limits.still,
+        help="seconds without processor time after which a kernel is ended",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("talk", help="execute what is stale and write build/")
     stored = commands.add_parser("notebooks", help="make the stored outputs anew")
     stored.add_argument("names", nargs="*", metavar="NOTEBOOK")
+    checked = commands.add_parser("check", help="run notebooks, compare their outputs")
+    checked.add_argument("names", nargs="*", metavar="NOTEBOOK")
+    checked.add_argument(
+        "--changed", action="store_true", help="leave out what passed as it is now"
+    )
+    commands.add_parser("jobs", help="print how many notebooks run side by side")
     commands.add_parser("slides", help="make decks from the stored notebooks")
     commands.add_parser("sync", help="write the README's table, the map, the links")
     commands.add_parser("lines", help="count the library's lines")
@@ -23,34 +44,63 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     opened.add_argument("--port", type=int, default=8888)
     recorded = commands.add_parser("record", help="record a full-size run")
     recorded.add_argument("name", metavar="NOTEBOOK")
-    args = parser.parse_args(argv)
-    course, progress = Course((root or Path.cwd()).resolve()), Progress()
-    try:
-        match args.command:
-            case "talk":
-                build.talk(course, progress)
-            case "notebooks":
-                execute.notebooks(course, args.names, progress)
-            case "slides":
+    return parser
+
+
+def _do(args: argparse.Namespace, course: Course, progress: Progress) -> int:
+    jobs = jobs_of(args.jobs)
+    runner = Runner(course, progress, jobs, Limits(args.still))
+    match args.command:
+        case "jobs":
+            print(jobs)
+        case "talk":
+            with alone(course, "talk", progress):
+                build.talk(runner)
+        case "notebooks":
+            with alone(course, "notebooks", progress):
+                execute.notebooks(runner, args.names)
+        case "check":
+            with alone(course, "test", progress):
+                return check.check(runner, args.names, args.changed)
+        case "slides":
+            with alone(course, "talk", progress):
                 build.slides(course, progress)
-            case "sync":
-                for path in sync.sync(course):
-                    progress.say(f"{path.relative_to(course.root)}  brought up to date")
-            case "lines":
-                print(lines.table(course.root / "cnnlib"))
-            case "lab":
-                lab.lab(course, args.port)
-            case "record":
-                record.record(course, args.name, progress)
-    except CourseError as error:
-        print(
-            f"\nerror: {error}" if progress.tty else f"error: {error}", file=sys.stderr
-        )
-        return error.status
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
+        case "sync":
+            for path in sync.sync(course):
+                progress.say(f"{path.relative_to(course.root)}  brought up to date")
+        case "lines":
+            print(lines.table(course.root / "cnnlib"))
+        case "lab":
+            lab.lab(course, args.port)
+        case "record":
+            one = Runner(course, progress, 1, Limits(args.still))
+            record.record(one, args.name)
     return 0
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str] | None = None, root: Path | None = None) -> int:
+    """Run one command and return its exit status."""
+    args = _parser().parse_args(argv)
+    course, progress = Course((root or Path.cwd()).resolve()), Progress()
+    # Being told to end is like Ctrl-C: no kernel is left behind.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _do(args, course, progress)
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.status
+    except OSError as error:  # a disk that is full, a folder that cannot be written
+        print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

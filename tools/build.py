@@ -1,8 +1,8 @@
 """Makes ``build/``: executed notebooks, pages, decks, and the map of the talk."""
 
+import contextlib
 import os
 import re
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,32 +12,12 @@ import nbformat
 from cnnlib import claims
 from tools import render
 from tools.course import Course, CourseError, Lesson, digest, kernel_env, write
-from tools.execute import Progress, executed, normalized
+from tools.execute import executed, normalized
+from tools.progress import Progress, Run
+from tools.runner import Runner, report
+from tools.stale import Keys
 
 TOOLS = Path(__file__).parent
-
-
-def _execution_key(course: Course, nb, env: dict[str, str]) -> str:
-    """A digest of everything that a notebook's outputs may depend on."""
-    root = course.root
-    cells = [
-        [c.cell_type, c.source, c.metadata, c.get("attachments")] for c in nb.cells
-    ]
-    library = sorted(
-        [*(root / "cnnlib").rglob("*.py"), *(root / "notebooks/exercises").glob("*.py")]
-    )
-    results = sorted((root / "results").glob("*.json"))
-    knobs = ("CNNLIB_SCALE", "CNNLIB_DATA", "KERAS_BACKEND")
-    return digest(
-        cells,
-        [env.get(knob) for knob in knobs],
-        [str(path.relative_to(root)) for path in library + results],
-        *library,
-        *results,
-        *(path for path in [root / "requirements.txt"] if path.exists()),
-        list(sys.version_info),
-        TOOLS / "execute.py",
-    )
 
 
 def _rendering_key(course: Course, nb) -> str:
@@ -60,17 +40,13 @@ def _made_from(path: Path) -> str | None:
     return found and found[1]
 
 
-def _execute(course: Course, path: Path, env, progress: Progress) -> bool:
-    """Execute a notebook into build/executed if that is stale; say whether it was."""
-    target = course.build / "executed" / path.name
-    key = _execution_key(course, nbformat.read(path, as_version=4), env)
-    if _made_from(target) == key:
-        return False
-    with executed(path, env, progress) as (nb, _):
+def _execute(course: Course, path: Path, key: str, env, run: Run) -> str:
+    """Execute a notebook into build/executed; say how long it took."""
+    with executed(path, env, run) as (nb, _):
         normalized(nb)
         nb.metadata.cnnlib["made_from"] = key
-        write(target, nbformat.writes(nb, indent=1))
-    return True
+        write(course.build / "executed" / path.name, nbformat.writes(nb, indent=1))
+    return f"ran in {run.wall:.0f} s"
 
 
 def _draw(course: Course, path: Path, kind: str, make: Callable) -> bool:
@@ -125,30 +101,52 @@ def _sweep(course: Course) -> None:
                 path.unlink()
 
 
-def talk(course: Course, progress: Progress) -> None:
+def _show(course: Course, path: Path) -> str:
+    """Draw a notebook's page and deck where they are stale; say which were."""
+    done = course.build / "executed" / path.name
+    page = _draw(course, done, "pages", render.page)
+    deck = _draw(course, done, "decks", render.deck)
+    return ", ".join(["page"] * page + ["deck"] * deck)
+
+
+def talk(runner: Runner) -> None:
     """Build everything that is stale.
 
+    Every notebook is run whose outputs are stale, and drawn as soon as it is done; one
+    that fails does not stop the others.
+
     Raises:
-        CourseError: a knob is set wrongly, a cell fails, or claims clash.
+        CourseError: a knob is set wrongly, cells fail, or claims clash.
     """
     start = time.monotonic()
-    env = kernel_env()
+    course, progress, env = runner.course, runner.progress, kernel_env()
     paths = course.notebooks()
     _sweep(course)
-    lessons, done = [], []
+    lessons = [Lesson.of(path, nbformat.read(path, as_version=4)) for path in paths]
+    made_from = Keys(course, env)
+    keys = {path: made_from.of(path) for path in paths}
+    done = {path: course.build / "executed" / path.name for path in paths}
+    outdated = [path for path in paths if _made_from(done[path]) != keys[path]]
     for path in paths:
-        fresh = _execute(course, path, env, progress)
-        done.append(course.build / "executed" / path.name)
-        gather(done)  # a clash stops the walk where it is found
-        page = _draw(course, done[-1], "pages", render.page)
-        deck = _draw(course, done[-1], "decks", render.deck)
-        if not fresh:
-            made = ["page"] * page + ["deck"] * deck
-            progress.say(f"{path.stem}  {', '.join(made) or 'up to date'}")
-        lessons.append(Lesson.of(path, nbformat.read(path, as_version=4)))
+        if path not in outdated:
+            progress.say(f"{path.stem}  {_show(course, path) or 'up to date'}")
+    errors = []
+
+    def work(path: Path, env: dict[str, str], run: Run) -> str:
+        return _execute(course, path, keys[path], env, run)
+
+    with contextlib.closing(runner.run(outdated, work, env)) as finished:
+        for path, outcome in finished:
+            if isinstance(outcome, CourseError):
+                errors.append(outcome)
+            else:
+                _show(course, path)
+                progress.say(f"{path.stem}  {outcome}")
+    report(errors)
     for path in course.solutions():
         _draw(course, path, "pages/solutions", render.solution)
-    values = {"lessons": lessons, "verdicts": gather(done), "sections": claims.SECTIONS}
+    ruled = gather(list(done.values()))
+    values = {"lessons": lessons, "verdicts": ruled, "sections": claims.SECTIONS}
     for name in ("claims", "index"):
         write(course.build / f"{name}.html", render.plain(f"{name}.html.j2", **values))
     seconds = time.monotonic() - start

@@ -1,5 +1,6 @@
 """Where the course's files lie, and the small things every command needs."""
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -123,8 +124,20 @@ def digest(*parts: object) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    """Write a file whole or not at all.
+
+    Raises:
+        CourseError: it cannot be written; a full disk, for one.
+    """
+    # Two processes may be writing the same file: each has a part of its own.
+    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        reason = f"cannot write {path.name} in {path.parent}: {error.strerror}"
+        raise CourseError(reason) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

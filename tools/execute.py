@@ -2,26 +2,24 @@
 
 import contextlib
 import re
-import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-from ipykernel.kernelspec import get_kernel_dict
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError
 from nbconvert.filters import strip_ansi
 from nbstripout import strip_output
 
-from tools.course import Course, CourseError, digest, kernel_env, write
+from tools import kernel
+from tools.course import CourseError, digest, kernel_env, write
+from tools.progress import Run
+from tools.runner import NotebookError, Runner, name_of, report
 
-QUICK_TIMEOUT = 120  # seconds a cell may take; quick mode promises 30
-SLOW = 10  # seconds after which a cell gets a line of its own in a log
+# Never reached: what hangs is told by the processor time that it uses, in runner.py.
+NEVER = 10**8
 WIDGET = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {
@@ -31,37 +29,6 @@ METADATA = {
     },
     "language_info": {"file_extension": ".py", "name": "python"},
 }
-
-
-class _ThisPython(KernelSpecManager):
-    """Every notebook runs on this interpreter, whatever kernels a user installed."""
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        return KernelSpec(**get_kernel_dict())
-
-
-class Progress:
-    """Says which cell of which notebook is running."""
-
-    def __init__(self, stream=None):
-        self.stream = stream or sys.stdout
-        self.tty = self.stream.isatty()
-
-    def say(self, line: str) -> None:
-        """Write a line that stays."""
-        print("\r\033[K" * self.tty + line, file=self.stream, flush=True)
-
-    @contextlib.contextmanager
-    def step(self, line: str, slow: float = SLOW) -> Iterator[None]:
-        """Show ``line`` while a step runs; leave it in a log only if it was slow."""
-        if self.tty:
-            width = shutil.get_terminal_size().columns - 1
-            print("\r\033[K" + line[:width], end="", file=self.stream, flush=True)
-        start = time.monotonic()
-        yield
-        seconds = time.monotonic() - start
-        if not self.tty and seconds >= slow:
-            self.say(f"{line}  {seconds:.0f} s")
 
 
 def headings(nb: nbformat.NotebookNode) -> list[str]:
@@ -74,69 +41,79 @@ def headings(nb: nbformat.NotebookNode) -> list[str]:
     return found
 
 
+def places(nb: nbformat.NotebookNode) -> dict[int, str]:
+    """For each code cell that runs, by its index: its number and its heading."""
+    cells = [i for i, c in enumerate(nb.cells) if c.cell_type == "code" and c.source]
+    above = headings(nb)
+    return {
+        index: f"cell {count}/{len(cells)}  {above[index]}"
+        for count, index in enumerate(cells, 1)
+    }
+
+
 @contextlib.contextmanager
 def executed(
-    path: Path, env: dict[str, str], progress: Progress
+    path: Path, env: dict[str, str], run: Run
 ) -> Iterator[tuple[nbformat.NotebookNode, NotebookClient]]:
     """Run a notebook in a fresh kernel, and keep that alive for the with block.
+
+    Args:
+        path: the notebook.
+        env: the kernel's environment.
+        run: told where the notebook is, and which process its kernel is.
 
     Yields:
         the notebook with its outputs, and the client that can ask its kernel more.
 
     Raises:
-        CourseError: a cell failed, ran too long, or its kernel died.
+        NotebookError: a cell failed, or its kernel hung or died.
+        CourseError: the folder for temporary files cannot be written.
     """
     nb = nbformat.read(path, as_version=4)
-    # Sockets in a folder of their own: TCP ports may be snatched before they are bound.
-    # What TensorFlow logs past ipykernel lands there too, not in the progress display.
-    folder = tempfile.TemporaryDirectory()
-    log = Path(folder.name, "log")
-    km = AsyncKernelManager(
-        kernel_spec_manager=_ThisPython(),
-        transport="ipc",
-        connection_file=f"{folder.name}/kernel.json",
-    )
-    client = NotebookClient(
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            # What TensorFlow logs past ipykernel lands here, not in the display.
+            log = Path(folder, "log")
+            stderr = stack.enter_context(log.open("w"))
+            client = _client(nb, folder)
+            client.start_new_kernel(env=env, cwd=str(path.parent), stderr=stderr)
+        except OSError as error:
+            place = tempfile.gettempdir()
+            raise CourseError(f"cannot write in {place}: {error.strerror}") from None
+        run.watch(client.km.provisioner.pid)
+        try:
+            stack.enter_context(client.setup_kernel(cleanup_kc=True))
+            for count, (index, where) in enumerate(places(nb).items(), 1):
+                run.at(where)
+                client.execute_cell(nb.cells[index], index, execution_count=count)
+            run.at("its kernel ends")
+        except CellExecutionError as error:
+            value = strip_ansi(error.evalue).strip().partition("\n")[0]
+            tail = strip_ansi(error.traceback).rstrip().splitlines()[-12:]
+            lines = [f"{error.ename}: {value}", *tail]
+        except RuntimeError:  # its kernel was ended, died, or never came to life
+            lines = [run.verdict or "the kernel died", *log.read_text().splitlines()]
+            lines[1:] = lines[1:][-6:]
+        else:
+            yield nb, client
+            return
+    lines[0] = f"{run.name}  {run.where}: {lines[0]}"
+    run.progress.say(f"{run.name}  failed after {run.wall:.0f} s")
+    raise NotebookError("\n    ".join(lines))
+
+
+def _client(nb: nbformat.NotebookNode, folder: str) -> NotebookClient:
+    return NotebookClient(
         nb,
-        km=km,
-        timeout=None if env.get("CNNLIB_SCALE") == "full" else QUICK_TIMEOUT,
-        startup_timeout=120,
+        km=kernel.manager(folder),
+        timeout=None,
+        startup_timeout=NEVER,
+        iopub_timeout=NEVER,  # outputs that come later would be left out in silence
         record_timing=False,
         store_widget_state=True,  # nbclient needs it to run them; it is stripped below
         coalesce_streams=True,
     )
-    cells = [i for i, c in enumerate(nb.cells) if c.cell_type == "code" and c.source]
-    above = headings(nb)
-    start = time.monotonic()
-    if not progress.tty:
-        progress.say(f"{path.stem}  runs")
-    where = path.stem
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(folder)
-        stderr = stack.enter_context(log.open("w"))
-        try:
-            stack.enter_context(
-                client.setup_kernel(
-                    cleanup_kc=True, env=env, cwd=str(path.parent), stderr=stderr
-                )
-            )
-            for count, index in enumerate(cells, 1):
-                where = f"{path.stem}  cell {count}/{len(cells)}  {above[index]}"
-                with progress.step(where):
-                    client.execute_cell(nb.cells[index], index, execution_count=count)
-        except CellExecutionError as error:
-            value = strip_ansi(error.evalue).strip().partition("\n")[0]
-            tail = strip_ansi(error.traceback).rstrip().splitlines()[-12:]
-            lines = [f"{where}: {error.ename}: {value}", *tail]
-        except CellTimeoutError:
-            lines = [f"{where}: took longer than {QUICK_TIMEOUT} s"]
-        except RuntimeError:  # its kernel died, or never came to life
-            lines = [f"{where}: the kernel died", *log.read_text().splitlines()[-6:]]
-        else:
-            progress.say(f"{path.stem}  ran in {time.monotonic() - start:.0f} s")
-            yield nb, client
-            return
-    raise CourseError("\n    ".join(lines))
 
 
 def outputs_digest(nb: nbformat.NotebookNode) -> str:
@@ -165,31 +142,52 @@ def normalized(nb: nbformat.NotebookNode) -> str:
     return nbformat.writes(nbformat.from_dict(nb), indent=1).rstrip("\n") + "\n"
 
 
-def notebooks(course: Course, names: list[str], progress: Progress) -> None:
+def notebooks(runner: Runner, names: list[str]) -> None:
     """Store fresh outputs in notebooks and in their solutions.
 
     All that are named are stored, or none if one fails.
 
     Args:
-        course: the folders.
+        runner: runs them.
         names: notebooks by stem or number; all of them where empty.
-        progress: where to show it.
 
     Raises:
         CourseError: the scale is not quick, a name is unknown or a cell failed.
     """
-    env = kernel_env()
-    if env.get("CNNLIB_SCALE") == "full":
-        raise CourseError("stored outputs are those of the quick scale: unset it", 2)
+    course, env = runner.course, quick_env()
     paths = [course.notebook(name) for name in names] or course.notebooks()
     stems = {path.stem for path in paths}
     paths += [path for path in course.solutions() if path.stem in stems]
-    texts = {}
-    for path in paths:
-        with executed(path, env, progress) as (nb, _):
-            texts[path] = normalized(nb)
-            for folder in (str(course.root), sys.prefix):
-                if folder in texts[path]:
-                    raise CourseError(f"{path.stem}: an output names {folder}")
+    texts: dict[Path, str] = {}
+    errors: list[CourseError] = []
+
+    def work(path: Path, env: dict[str, str], run: Run) -> str:
+        with executed(path, env, run) as (nb, _):
+            text = normalized(nb)
+        for folder in (str(course.root), sys.prefix):
+            if folder in text:
+                raise NotebookError(f"{run.name}: an output names {folder}")
+        return text
+
+    with contextlib.closing(runner.run(paths, work, env)) as done:
+        for path, outcome in done:
+            if isinstance(outcome, CourseError):
+                errors.append(outcome)
+            else:
+                texts[path] = outcome
+                runner.progress.say(f"{name_of(path)}  ran")
+    report(errors)
     for path, text in texts.items():
         write(path, text)
+
+
+def quick_env() -> dict[str, str]:
+    """The environment in which stored outputs are made and checked.
+
+    Raises:
+        CourseError: the scale is not quick, or a knob is set wrongly.
+    """
+    env = kernel_env()
+    if env.get("CNNLIB_SCALE") == "full":
+        raise CourseError("stored outputs are those of the quick scale: unset it", 2)
+    return env

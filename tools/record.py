@@ -1,6 +1,7 @@
 """Records a full-size run: what came out, on which machine, with which versions."""
 
 import ast
+import contextlib
 import json
 import os
 import platform
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from tools.course import Course, CourseError, kernel_env, write
-from tools.execute import Progress, executed
+from tools.course import CourseError, kernel_env, write
+from tools.execute import executed
+from tools.progress import Run
+from tools.runner import Runner
 
 # Only what the notebook itself has loaded: the numbers are about that.
 VERSIONS = """(lambda loaded: __import__("json").dumps(
@@ -53,28 +56,42 @@ def machine() -> dict[str, object]:
     }
 
 
-def record(course: Course, name: str, progress: Progress) -> None:
-    """Run a notebook at full scale and write ``results/NAME.json`` from its ``runs``.
+def _measured(path: Path, env: dict[str, str], run: Run) -> tuple[list, dict, dict]:
+    """Run a notebook; return its ``runs``, their medians, and all versions.
 
     Raises:
-        CourseError: the notebook fails, or leaves no list ``runs`` of dicts with
-            ``seed``, ``accuracy`` and ``seconds``.
+        CourseError: the notebook fails, or leaves no such list.
     """
-    path = course.notebook(name)
-    env = kernel_env() | {"CNNLIB_SCALE": "full"}
-    with executed(path, env, progress) as (_, client):
+    with executed(path, env, run) as (_, client):
         try:
             runs = ask(client, '__import__("json").dumps(runs)')
             names = dict.fromkeys(["seed", "accuracy", "seconds", *runs[0]])
-            columns = {k: [run[k] for run in runs] for k in names}
-            seeds = columns.pop("seed")
+            columns = {name: [one[name] for one in runs] for name in names}
+            del columns["seed"]
             medians = {k: statistics.median(column) for k, column in columns.items()}
         except (CourseError, LookupError, TypeError) as error:
             raise CourseError(
                 f"{path.stem}: a recorded notebook leaves a list `runs` of dicts "
                 f"with seed, accuracy and seconds ({error})"
             ) from None
-        versions = ask(client, VERSIONS)
+        return runs, medians, ask(client, VERSIONS)
+
+
+def record(runner: Runner, name: str) -> None:
+    """Run a notebook at full scale and write ``results/NAME.json`` from its ``runs``.
+
+    Raises:
+        CourseError: the notebook fails, or leaves no list ``runs`` of dicts with
+            ``seed``, ``accuracy`` and ``seconds``.
+    """
+    course = runner.course
+    path = course.notebook(name)
+    env = kernel_env() | {"CNNLIB_SCALE": "full"}
+    with contextlib.closing(runner.run([path], _measured, env)) as done:
+        for _, outcome in done:
+            if isinstance(outcome, CourseError):
+                raise outcome
+            runs, medians, versions = outcome
     data = "CNNLIB_DATA=data " * ("CNNLIB_DATA" in os.environ)
     result = {
         "notebook": path.stem,
@@ -89,7 +106,6 @@ def record(course: Course, name: str, progress: Progress) -> None:
         course.root / "results" / f"{path.stem}.json",
         json.dumps(result, indent=1) + "\n",
     )
-    lines = [[*column, medians[name]] for name, column in columns.items()]
-    print("seed      ", *(f"{name:>10}" for name in columns))
-    for seed, *row in zip([*seeds, "median"], *lines, strict=True):
-        print(f"{seed:<10}", *(f"{x:>10.4g}" for x in row))
+    print("seed      ", *(f"{name:>10}" for name in medians))
+    for row in [*runs, {"seed": "median"} | medians]:
+        print(f"{row['seed']:<10}", *(f"{row[name]:>10.4g}" for name in medians))

@@ -1,12 +1,23 @@
+import shutil
+
 import pytest
-from small_course import SmallCourse, code, markdown, picture, printed
+from small_course import ROOT, SmallCourse, code, markdown, picture, printed
 
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    for knob in ("CNNLIB_SCALE", "CNNLIB_DATA"):
+    for knob in ("CNNLIB_SCALE", "CNNLIB_DATA", "JOBS"):
         monkeypatch.delenv(knob, raising=False)
     return SmallCourse(tmp_path)
+
+
+@pytest.fixture
+def checked_course(course, monkeypatch):
+    """A course whose outputs can be checked: with the comparison of figures."""
+    shutil.copy(ROOT / "notebooks/conftest.py", course.root / "notebooks")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("CI", raising=False)
+    return course
 
 
 @pytest.fixture

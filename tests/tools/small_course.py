@@ -2,12 +2,19 @@
 
 import base64
 import io
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import nbformat
 from matplotlib.figure import Figure
 from nbformat import v4
 
 from tools.__main__ import main
+
+ROOT = Path(__file__).parents[2]
 
 
 def markdown(source, slide="-", tags=()):
@@ -72,3 +79,24 @@ class SmallCourse:
 
     def run(self, *argv):
         return main(list(argv), self.root)
+
+    def start(self, *argv):
+        """Run a command in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "tools", *argv],
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def wait_until(true, meanwhile=lambda: None):
+    """Wait for a condition; only a hang ends it."""
+    end = time.monotonic() + 3600
+    while not true():
+        meanwhile()
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -59,10 +59,12 @@ def test_what_removed_solutions_left_is_removed(solved):
 
 
 def test_a_changed_check_makes_outputs_stale(course):
-    course.add("00_a", code("open('../ticks', 'a').write('a')"))
-    checks = course.root / "notebooks/exercises/chapter00.py"
-    checks.parent.mkdir()
-    for text in ("first", "first", "second"):
-        checks.write_text(text)
+    asks = "if False:\n    from exercises import check\n"
+    course.add("00_a", code(asks + "open('../ticks', 'a').write('a')"))
+    exercises = course.root / "notebooks/exercises"
+    exercises.mkdir()
+    (exercises / "__init__.py").touch()
+    for chapter, text in ("00", "1"), ("00", "1"), ("01", "2"), ("00", "2"):
+        (exercises / f"chapter{chapter}.py").write_text(text)
         assert course.run("talk") == 0
     assert (course.root / "ticks").read_text() == "aa"

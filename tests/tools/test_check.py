@@ -1,0 +1,94 @@
+"""`check`: stored outputs are run again and compared, and what passed is remembered."""
+
+import nbformat
+import pytest
+from small_course import code, markdown, picture, printed
+
+DRAWS = """from matplotlib.figure import Figure
+figure = Figure(figsize=({}, 4))
+figure.subplots().plot([0, 1], [0, 1])
+display(figure)"""
+
+
+def test_outputs_that_agree_pass(checked_course, capsys):
+    course = checked_course
+    course.add("00_a", code("print(6 * 7)"), markdown("text"), code("1 + 1"))
+    course.solve("00_a", code("print('solved')"))
+    course.run("notebooks")
+    capsys.readouterr()
+    assert course.run("check") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "00_a  2 passed" in lines
+    assert "solutions/00_a  1 passed" in lines
+    assert lines[-1].startswith("3 passed in ")
+
+
+def test_an_output_that_differs_is_named_and_reported_whole(checked_course, capsys):
+    course = checked_course
+    stored = [printed("41\n")]
+    course.add(
+        "00_a", code("pass"), markdown("## Sums"), code("print(42)", outputs=stored)
+    )
+    course.add("01_b", code("print(43)", outputs=[printed("43\n")]))
+    assert course.run("check") == 1
+    out = capsys.readouterr().out
+    assert "00_a  cell 2/2  Sums: Cell outputs differ" in out
+    assert "'42" in out
+    assert "'41" in out
+    assert out.splitlines()[-1].startswith("2 passed, 1 failed in ")
+
+
+def test_figures_are_compared(checked_course, capsys):
+    course = checked_course
+    course.add("00_a", code("%matplotlib inline\n" + DRAWS.format(6)))
+    assert course.run("notebooks") == 0
+    assert course.run("check") == 0
+    nb = course.read("00_a")
+    nb.cells[1].outputs[-1].data["image/png"] = picture(5).data["image/png"]
+    course.notebook("00_a").write_text(nbformat.writes(nb))
+    capsys.readouterr()
+    assert course.run("check") == 1
+    assert "figure 1 was" in capsys.readouterr().out
+
+
+def test_an_exception_is_reported(checked_course, capsys):
+    checked_course.add("00_a", code("1 / 0"), code("pass"))
+    assert checked_course.run("check") == 1
+    out = capsys.readouterr().out
+    assert "ZeroDivisionError" in out
+    assert out.splitlines()[-1].startswith("1 passed, 1 failed in ")
+
+
+def test_only_what_did_not_pass_as_it_is_now_is_checked(checked_course, capsys):
+    course = checked_course
+    course.add("00_a", code("pass"))
+    course.add("01_b", code("print(2)", outputs=[printed("1\n")]))
+    assert course.run("check") == 1
+    capsys.readouterr()
+    assert course.run("check", "--changed") == 1
+    out = capsys.readouterr().out
+    assert "00_a  passed as it is now" in out
+    assert out.splitlines()[-1].startswith("1 failed in ")
+
+    course.add("01_b", code("print(2)", outputs=[printed("2\n")]))
+    assert course.run("check", "--changed") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 passed in ")
+
+
+@pytest.mark.parametrize("changed", [[], ["--changed"]])
+def test_ci_checks_all(checked_course, changed, capsys, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    checked_course.add("00_a", code("pass"))
+    for _ in range(2):
+        assert checked_course.run("check", *changed) == 0
+        assert capsys.readouterr().out.splitlines()[-1].startswith("1 passed in ")
+
+
+def test_a_comparison_that_cannot_start_fails(checked_course, capsys):
+    checked_course.add("00_a", code("pass"))
+    conftest = checked_course.root / "notebooks/conftest.py"
+    conftest.write_text("raise ImportError('no such thing')")
+    assert checked_course.run("check") == 1
+    out = capsys.readouterr().out
+    assert "no such thing" in out
+    assert "00_a  its kernel starts: pytest ended with 4" in out
