@@ -111,6 +111,7 @@ def _client(nb: nbformat.NotebookNode, folder: str) -> NotebookClient:
         startup_timeout=NEVER,
         iopub_timeout=NEVER,  # outputs that come later would be left out in silence
         record_timing=False,
+        shutdown_kernel="immediate",  # by itself, TensorFlow takes seconds to leave
         store_widget_state=True,  # nbclient needs it to run them; it is stripped below
         coalesce_streams=True,
     )
