@@ -13,17 +13,9 @@ def catalogue() -> str:
     head = ("name", "year", "paper", "task", "input", "trainable", "all", "published")
     rows = [head]
     for name, entry in models.CATALOG.items():
-        row = (
-            name,
-            str(entry.year),
-            entry.paper,
-            entry.task,
-            " × ".join(map(str, entry.input_shape)),
-            f"{entry.trainable:,}",
-            f"{entry.total:,}",
-            entry.published or "–",
-        )
-        rows.append(row)
+        size = " × ".join(map(str, entry.input_shape))
+        counts = (f"{entry.trainable:,}", f"{entry.total:,}", entry.published or "–")
+        rows.append((name, str(entry.year), entry.paper, entry.task, size, *counts))
     return table(rows, left=(0, 1, 2, 3, 4))
 
 
@@ -48,14 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     one.add_argument("name", help=f"a network, or a family: {families}")
     one.add_argument("--input-shape", "-i", type=int, nargs="+", help="e.g. 64 64 3")
     one.add_argument("--classes", "-c", type=int)
+    often = "name=value, such as depth=74; as often as needed"
     one.add_argument(
-        "--option",
-        "-o",
-        type=option,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="e.g. depth=74; as often as needed",
+        "--option", "-o", type=option, action="append", default=[], help=often
     )
     args = parser.parse_args(argv)
     if args.command == "models":

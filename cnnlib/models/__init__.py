@@ -1,82 +1,67 @@
 """Builders for the talk's networks, and the catalogue of them.
 
-A builder is one function with the field's name and keyword-only arguments. It returns
-an uncompiled ``keras.Model`` with named layers that emits **logits**::
+A builder is one function with the field's name and keyword-only arguments::
 
     model = models.mnist_cnn(input_shape=(28, 28, 1), classes=10)
     model = models.build("lenet5")
     model = models.build("cifar_resnet", depth=74)
+
+It returns an uncompiled ``keras.Model`` with named layers that takes floats, (n,
+*input_shape), with the channels last, and emits **logits**, (n, classes). What no such
+network can have is refused with a ValueError. Many builders take the model's ``name``,
+and ``weights="imagenet"`` for those that keras.applications publishes, of 3 channels
+and 1000 classes, for images by ``preprocess``; OSError where they cannot be downloaded.
 """
 
 import keras
 
 from cnnlib import checks
-from cnnlib.models.alexnet import alexnet
-from cnnlib.models.catalogue import CATALOG, FAMILIES
-from cnnlib.models.densenet import (
-    cifar_densenet,
-    densenet,
-    densenet40,
-    densenet100_bc,
-    densenet121,
-    densenet169,
-    densenet190_bc,
-    densenet201,
-    densenet264,
-)
-from cnnlib.models.entry import Entry, check_options
-from cnnlib.models.fc_densenet import (
-    fc_densenet,
-    fc_densenet56,
-    fc_densenet67,
-    fc_densenet103,
-)
-from cnnlib.models.fcn import convolutionalize, fcn, fcn8s, fcn16s, fcn32s
-from cnnlib.models.fractalnet import fractalnet
-from cnnlib.models.highway import highway, highway_mlp
-from cnnlib.models.inception import googlenet, inception_v3
-from cnnlib.models.inception_v4 import inception_resnet_v2, inception_v4
+from cnnlib.models.entry import Builder, Entry, check_options
+
+# The builders, in the talk's order, which is the catalogue's, too.
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
+from cnnlib.models.alexnet import alexnet
+from cnnlib.models.vgg import vgg, vgg16, vgg19
+from cnnlib.models.inception import googlenet, inception_v3
+from cnnlib.models.inception_v4 import inception_v4, inception_resnet_v2
+from cnnlib.models.xception import xception
+from cnnlib.models.resnet import cifar_plain, plain20, plain56
+from cnnlib.models.resnet import cifar_resnet, resnet20, resnet32, resnet44
+from cnnlib.models.resnet import resnet56, resnet110, resnet1202
+from cnnlib.models.resnet import resnet, resnet18, resnet34, resnet50
+from cnnlib.models.resnet import resnet101, resnet152
+from cnnlib.models.resnet_v2 import resnet_v2, resnet50_v2, resnet101_v2
+from cnnlib.models.resnet_v2 import resnet152_v2, resnet200_v2
+from cnnlib.models.resnet_v2 import cifar_resnet_v2, resnet110_v2, resnet164_v2
+from cnnlib.models.resnet_v2 import resnet1001_v2
+from cnnlib.models.stochastic import stochastic_depth
+from cnnlib.models.highway import highway, highway_mlp
+from cnnlib.models.fractalnet import fractalnet
+from cnnlib.models.densenet import cifar_densenet, densenet40
+from cnnlib.models.densenet import densenet100_bc, densenet190_bc
+from cnnlib.models.densenet import densenet, densenet121, densenet169
+from cnnlib.models.densenet import densenet201, densenet264
+from cnnlib.models.fcn import convolutionalize, fcn, fcn32s, fcn16s, fcn8s
+from cnnlib.models.unet import unet, unet_output_size
+from cnnlib.models.fc_densenet import fc_densenet, fc_densenet56
+from cnnlib.models.fc_densenet import fc_densenet67, fc_densenet103
+from cnnlib.models.series import fcn_series, resnet_series
+from cnnlib.models.video import c3d
 from cnnlib.models.pretrained import decode, preprocess
 from cnnlib.models.rbf import rbf_network
-from cnnlib.models.resnet import (
-    cifar_plain,
-    cifar_resnet,
-    plain20,
-    plain56,
-    resnet,
-    resnet18,
-    resnet20,
-    resnet32,
-    resnet34,
-    resnet44,
-    resnet50,
-    resnet56,
-    resnet101,
-    resnet110,
-    resnet152,
-    resnet1202,
-)
-from cnnlib.models.resnet_v2 import (
-    cifar_resnet_v2,
-    resnet50_v2,
-    resnet101_v2,
-    resnet110_v2,
-    resnet152_v2,
-    resnet164_v2,
-    resnet200_v2,
-    resnet1001_v2,
-    resnet_v2,
-)
-from cnnlib.models.series import fcn_series, resnet_series
-from cnnlib.models.stochastic import stochastic_depth
-from cnnlib.models.unet import unet, unet_output_size
-from cnnlib.models.vgg import vgg, vgg16, vgg19
-from cnnlib.models.video import c3d
-from cnnlib.models.xception import xception
 
-# Public are all networks and families, and these.
+CATALOG: dict[str, Entry] = {
+    name: value.entry
+    for name, value in globals().items()
+    if isinstance(getattr(value, "entry", None), Entry)
+}
+# Builders with parameters of their own: those with variants, and one without any row.
+FAMILIES: dict[str, Builder] = {
+    row.family.__name__: row.family for row in CATALOG.values() if row.family
+}
+FAMILIES["rbf_network"] = rbf_network
+
 __all__ = [
     *CATALOG,
     *FAMILIES,
@@ -92,11 +77,7 @@ __all__ = [
 
 
 def build(name: str, /, **options) -> keras.Model:
-    """Build a network of the catalogue, or one of a family, by name.
-
-    Args:
-        name: a key of ``CATALOG`` or of ``FAMILIES``.
-        **options: what its builder takes, such as ``depth=74`` for "cifar_resnet".
+    """Build the network ``name`` of ``CATALOG`` or ``FAMILIES``, by its builder.
 
     Raises:
         ValueError: no network has that name, or an option's value is refused.

@@ -39,21 +39,20 @@ def steps(
     norm: dict = PAPER_NORM,
     dropout: float = 0.0,
 ):
-    """Convolution, normalization, ReLU and dropout, those that ``order`` names.
+    """Those of convolution, normalization, ReLU and dropout that ``order`` names.
 
     Args:
         x: a tensor of series or images.
-        order: such as "conv bn relu" or "bn relu conv dropout". The layers are called
-            ``name_conv``, ``name_bn``, ``name_relu`` and ``name_dropout``.
+        order: such as "conv bn relu" or "bn relu conv dropout".
         filters: maps that the convolution makes.
         kernel_size: its side.
         strides: its stride.
-        name: what the layers' names begin with.
+        name: what the layers' names begin with: ``name_conv``, ``name_bn``, …
         padding: "centred" puts as many zeros on either side, as papers mean it. Keras's
             "same" agrees at stride 1; at stride 2 it pads even images below and to the
             right only, so there ``name_pad`` comes first. Or one of Keras's.
-        use_bias: not by default: the normalization's shift does a bias's work.
-        initializer: of the kernel.
+        use_bias: of the convolution.
+        initializer: of its kernel.
         norm: the normalization's arguments.
         dropout: its rate.
 
@@ -133,11 +132,10 @@ def logits(x, classes: int):
 def repeat(unit, x, count: int, *, stage: str, scan: bool):
     """Units 2 to ``count`` of a stage, all alike: ``unit(x, name=...)`` each.
 
-    Named ``stage_2``, ``stage_3`` and so on; with ``scan``, one layer ``stage_2to9``
-    that is traced once. There the first normalization's moving variance starts at i in
-    unit i, about what a sum of i branches has: started at 1, as Keras does, it lets the
-    stream double in every unit of a network that has not been trained yet, and hundreds
-    of units overflow.
+    Named ``stage_2``, ``stage_3``, …; with ``scan``, one layer ``stage_2to9`` that is
+    traced once. There the first moving variance starts at i in unit i, about what a sum
+    of i branches has: from Keras's 1 the stream doubles in every unit of a network that
+    has not been trained yet, and hundreds of units overflow.
     """
     if not scan or count == 1:
         for i in range(2, count + 1):
@@ -157,14 +155,8 @@ def repeat(unit, x, count: int, *, stage: str, scan: bool):
 def dense_block(x, units: int, unit, *, name: str) -> tuple:
     """A dense block (1608.06993): each unit reads all that came before it.
 
-    Args:
-        x: what the block starts from.
-        units: how many units.
-        unit: (tensor, name) to the unit's new maps.
-        name: of the block; the units are ``name_1``, ``name_2``, …
-
-    Returns:
-        ``x`` with all new maps behind it, and a list of the new maps by unit.
+    ``unit`` makes new maps of a tensor and a name, ``name_1``, ``name_2``, and so on.
+    Returns ``x`` with all new maps behind it, and a list of the new maps by unit.
     """
     new = []
     for i in range(1, units + 1):

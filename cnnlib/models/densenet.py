@@ -1,6 +1,9 @@
 """DenseNets (Huang, Liu, van der Maaten, Weinberger 2016, arXiv:1608.06993).
 
-Every layer of a block reads the concatenated outputs of all layers before it.
+Every layer of a block reads the concatenated outputs of all layers before it. No
+convolution has a bias; of images the paper standardizes each channel. ``growth`` is k,
+the maps that each layer adds; ``compression`` is θ, the part of the maps that a
+transition keeps; ``dropout`` is the rate after each convolution but the first.
 """
 
 from collections.abc import Sequence
@@ -23,8 +26,10 @@ BLOCKS = {
 }
 
 
-def _body(x, blocks, growth, bottleneck, compression, dropout, classes):
+def _body(who, x, blocks, growth, bottleneck, compression, dropout, classes):
     """Dense blocks with transitions between them, and the head."""
+    compression = checks.number(who, "compression", compression, above=0, most=1)
+    dropout = checks.number(who, "dropout", dropout, least=0, below=1)
     layer = "bn relu conv dropout" if dropout else "bn relu conv"
 
     def unit(x, name):
@@ -57,36 +62,22 @@ def cifar_densenet(
 
     arXiv:1608.06993, section 3: 1,037,818 parameters at the defaults, 1,019,722 of
     them trained. Without bottlenecks the first convolution has 16 maps; with them 2k.
-    No convolution has a bias.
-
-    Input: float, (n, height, width, channels); the paper standardizes each channel.
-    Output: logits, (n, classes).
 
     Args:
         input_shape: height, width, channels; both sides at least 4.
-        classes: number of logits.
         depth: L; 3n+4, with bottlenecks 6n+4.
-        growth: k, the maps that each layer adds.
         bottleneck: the "B": a 1×1 convolution to 4k maps before each 3×3.
-        compression: θ, the part of the maps that a transition keeps; by default one
-            half with bottlenecks ("BC"), else all.
-        dropout: rate after each convolution but the first; the paper's is 0.2 where
-            there is no augmentation.
-        name: of the model.
-
-    Raises:
-        ValueError: a shape, a depth or a rate that no such network can have.
+        compression: by default one half with bottlenecks ("BC"), else 1.
+        dropout: the paper's is 0.2 where there is no augmentation.
     """
     shape, classes = checks.network(name, input_shape, classes, smallest=4)
     size = checks.units(name, depth, step=6 if bottleneck else 3, first=4)
     if compression is None:
         compression = 0.5 if bottleneck else 1.0
     growth = checks.integer(name, "growth", growth)
-    compression = checks.number(name, "compression", compression, above=0, most=1)
-    dropout = checks.number(name, "dropout", dropout, least=0, below=1)
     image = keras.Input(shape, name="image")
     x = steps(image, "conv", 2 * growth if bottleneck else 16, name="conv1")
-    x = _body(x, (size,) * 3, growth, bottleneck, compression, dropout, classes)
+    x = _body(name, x, (size,) * 3, growth, bottleneck, compression, dropout, classes)
     return keras.Model(image, x, name=name)
 
 
@@ -103,31 +94,15 @@ def densenet(
 ) -> keras.Model:
     """DenseNet-BC for ImageNet, by its table of blocks.
 
-    arXiv:1608.06993, table 1: 8,062,504 parameters at the defaults, which are
-    DenseNet-121's. No convolution has a bias.
-
-    Input: float, (n, height, width, channels); the paper standardizes each channel.
-    Output: logits, (n, classes).
-
-    The padding is that of the authors' code and of keras.applications, 3 and 1 on all
-    sides of the stem's convolution and pool, and so are weights and order of the maps.
+    arXiv:1608.06993, table 1: 8,062,504 parameters at the defaults, DenseNet-121's. The
+    padding is that of the authors' code and of keras.applications, 3 and 1 on all sides
+    of the stem's convolution and pool, and so are weights and order of the maps.
 
     Args:
         input_shape: height, width, channels; with four blocks both sides at least 29.
-        classes: number of logits.
         blocks: how many layers each block has.
-        growth: k, the maps that each layer adds; the stem has 2k.
-        compression: θ, the part of the maps that a transition keeps.
-        dropout: rate after each convolution but the first.
-        weights: None, or "imagenet" for those that keras.applications has for
-            DenseNet-121, 169 and 201 (see ``models.preprocess``), with the default
-            channels and classes; the blocks say which it is.
-        name: of the model.
-
-    Raises:
-        ValueError: a shape, a table or a rate that no such network can have, or weights
-            that do not fit.
-        OSError: the weights could not be downloaded.
+        growth: k; the stem has 2k maps.
+        weights: None, or "imagenet" with the blocks of DenseNet-121, 169 or 201.
     """
     table = tuple(blocks)
     if not table or not all(checks.is_integer(n) and n > 0 for n in table):
@@ -136,8 +111,6 @@ def densenet(
     smallest = 2 ** (len(table) + 1) - 3
     shape, classes = checks.network(name, input_shape, classes, smallest=smallest)
     growth = checks.integer(name, "growth", growth)
-    compression = checks.number(name, "compression", compression, above=0, most=1)
-    dropout = checks.number(name, "dropout", dropout, least=0, below=1)
     depths = [depth for depth, known in BLOCKS.items() if known == table]
     network = f"densenet{depths[0]}" if depths else name
     check_weights(network, weights, shape[-1], classes)
@@ -145,55 +118,30 @@ def densenet(
     x = steps(image, "conv bn relu", 2 * growth, 7, 2, name="conv1")
     x = layers.ZeroPadding2D(1, name="conv1_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)
-    x = _body(x, table, growth, True, compression, dropout, classes)
+    x = _body(name, x, table, growth, True, compression, dropout, classes)
     return load(keras.Model(image, x, name=name), weights, network)
 
 
 _row = partial(variant, year=2016, paper="1608.06993")
 
 
-def _bc(depth: int, **row):
+def _cifar(depth: int, growth: int, bc: bool, trainable: int, total: int, **row):
+    name = f"densenet{depth}_bc" if bc else f"densenet{depth}"
+    fixes = {"depth": depth, "growth": growth, "bottleneck": bc}
+    fixes["compression"] = 0.5 if bc else 1.0
+    return _row(cifar_densenet, name, fixes, trainable, total, source="table 2", **row)
+
+
+def _imagenet(depth: int, trainable: int, total: int, **row):
     fixes = {"blocks": BLOCKS[depth], "growth": 32, "compression": 0.5}
-    protocol = "single crop, table 3"
-    return _row(densenet, f"densenet{depth}", fixes, protocol=protocol, **row)
+    row["protocol"] = "single crop, table 3"
+    return _row(densenet, f"densenet{depth}", fixes, trainable, total, **row)
 
 
-densenet40 = _row(
-    cifar_densenet,
-    "densenet40",
-    {"depth": 40, "growth": 12, "bottleneck": False, "compression": 1.0},
-    trainable=1_019_722,
-    total=1_037_818,
-    published="1.0 M",
-    source="table 2",
-)
-densenet100_bc = _row(
-    cifar_densenet,
-    "densenet100_bc",
-    {"depth": 100, "growth": 12, "bottleneck": True, "compression": 0.5},
-    trainable=769_162,
-    total=793_150,
-    published="0.8 M",
-    source="table 2",
-)
-densenet190_bc = _row(
-    cifar_densenet,
-    "densenet190_bc",
-    {"depth": 190, "growth": 40, "bottleneck": True, "compression": 0.5},
-    trainable=25_624_430,
-    total=25_881_390,
-    published="25.6 M",
-    source="table 2",
-)
-densenet121 = _bc(
-    depth=121, trainable=7_978_856, total=8_062_504, top1=25.02, top5=7.71
-)
-densenet169 = _bc(
-    depth=169, trainable=14_149_480, total=14_307_880, top1=23.80, top5=6.85
-)
-densenet201 = _bc(
-    depth=201, trainable=20_013_928, total=20_242_984, top1=22.58, top5=6.34
-)
-densenet264 = _bc(
-    depth=264, trainable=33_337_704, total=33_736_232, top1=22.15, top5=6.12
-)
+densenet40 = _cifar(40, 12, False, 1_019_722, 1_037_818, published="1.0 M")
+densenet100_bc = _cifar(100, 12, True, 769_162, 793_150, published="0.8 M")
+densenet190_bc = _cifar(190, 40, True, 25_624_430, 25_881_390, published="25.6 M")
+densenet121 = _imagenet(121, 7_978_856, 8_062_504, top1=25.02, top5=7.71)
+densenet169 = _imagenet(169, 14_149_480, 14_307_880, top1=23.80, top5=6.85)
+densenet201 = _imagenet(201, 20_013_928, 20_242_984, top1=22.58, top5=6.34)
+densenet264 = _imagenet(264, 33_337_704, 33_736_232, top1=22.15, top5=6.12)

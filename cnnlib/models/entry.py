@@ -1,10 +1,7 @@
 """Rows of the catalogue: a network's facts, written once, beside its builder.
 
-A builder that is one network carries its row as a decorator; a variant of a family is
-a row that names the family and what it fixes::
-
-    @entry(year=2014, paper="1409.1556", trainable=138_357_544, total=138_357_544)
-    def vgg16(*, input_shape=(224, 224, 3), classes=1000): ...
+A builder that is one network carries its row as a decorator, ``@entry(year=2014, …)``;
+a variant of a family is a row that names the family and what it fixes::
 
     resnet56 = variant(
         cifar_resnet, "resnet56", {"depth": 56},
@@ -21,23 +18,22 @@ from dataclasses import dataclass, field
 
 import keras
 
+Builder = Callable[..., keras.Model]
+
 
 @dataclass(frozen=True)
 class Entry:
     """A network of the catalogue, at its builder's defaults.
 
     ``paper`` is an arXiv id or a DOI, ``task`` one of classification, segmentation,
-    series and video. ``trainable`` and ``total`` count the weights of the model built
-    at the builder's defaults, which ``input_shape`` and ``classes`` repeat; ``total``
-    includes moving statistics. ``published`` is the parameter count as its ``source``
-    states it, both None where none is stated. ``top1`` and ``top5`` are the published
-    ImageNet validation errors in percent of one network, ``protocol`` says how they
-    were measured and where they stand; all None where there are none. A variant has its
-    ``family``, the values that it ``fixes`` of the family's arguments, and a ``note``
-    for its docstring.
+    series and video. ``total`` counts all weights, moving statistics included.
+    ``published`` is the parameter count as its ``source`` states it. ``top1`` and
+    ``top5`` are one network's published ImageNet validation errors in percent,
+    ``protocol`` says how they were measured and where they stand. A variant has its
+    ``family``, the arguments that it ``fixes``, and a ``note`` for its docstring.
     """
 
-    builder: Callable[..., keras.Model]
+    builder: Builder
     year: int
     paper: str
     trainable: int
@@ -48,7 +44,7 @@ class Entry:
     top1: float | None = None
     top5: float | None = None
     protocol: str | None = None
-    family: Callable[..., keras.Model] | None = None
+    family: Builder | None = None
     fixes: dict = field(default_factory=dict)
     note: str = ""
 
@@ -72,16 +68,16 @@ class Entry:
         family = self.family.__name__
         fixed = ", ".join(f"{key}={value!r}" for key, value in self.fixes.items())
         arxiv = "arXiv:" if self.paper[0].isdigit() else ""
-        facts = [f"``{family}({fixed})``; {arxiv}{self.paper}, {self.year}."]
+        facts = f"``{family}({fixed})``; {arxiv}{self.paper}, {self.year}."
         if self.published:
-            facts.append(f"Published: {self.published} parameters ({self.source}).")
+            facts += f" Published: {self.published} parameters ({self.source})."
         if self.top1:
             error = f"{self.top1} % top-1 and {self.top5} % top-5"
-            facts.append(f"Published ImageNet error: {error} ({self.protocol}).")
+            facts += f" Published ImageNet error: {error} ({self.protocol})."
         paragraphs = [
             f"{self.name}: {self.trainable:,} trained parameters, {self.total:,} with "
             "moving statistics.",
-            " ".join(facts),
+            facts,
             self.note,
             f"Input, output, other arguments and errors are those of ``{family}``.",
         ]
@@ -91,7 +87,7 @@ class Entry:
 def entry(**row) -> Callable:
     """Give the builder below its row: the fields of ``Entry`` but ``builder``."""
 
-    def mark(builder: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    def mark(builder: Builder) -> Builder:
         builder.entry = Entry(builder, **row)
         return builder
 
@@ -99,25 +95,15 @@ def entry(**row) -> Callable:
 
 
 def variant(
-    family: Callable[..., keras.Model], name: str, fixes: dict, **row
-) -> Callable[..., keras.Model]:
-    """A network of ``family`` as a builder of its own, with its row.
+    family: Builder, name: str, fixes: dict, trainable: int, total: int, **row
+) -> Builder:
+    """A network of ``family`` as a builder called ``name``, with the rest of its row.
 
-    It takes the family's arguments but those that it fixes, and refuses others with a
-    TypeError; its docstring is ``Entry.describe``'s.
-
-    Args:
-        family: the builder; it takes ``name``, the model's name, among others.
-        name: of the network, and so of the function to be assigned.
-        fixes: values of some of the family's arguments.
-        **row: the other fields of ``Entry``.
+    It takes the family's arguments but ``name`` and those that it ``fixes``, and
+    refuses others with a TypeError; its docstring is ``Entry.describe``'s.
     """
     signature = inspect.signature(family)
-    parameters = [
-        parameter
-        for key, parameter in signature.parameters.items()
-        if key not in fixes and key != "name"
-    ]
+    free = [p for p in signature.parameters.values() if p.name not in (*fixes, "name")]
 
     def builder(**options):
         check_options(builder, options)
@@ -125,18 +111,18 @@ def variant(
 
     builder.__name__ = builder.__qualname__ = name
     builder.__module__ = family.__module__
-    builder.__signature__ = signature.replace(parameters=parameters)
-    builder.entry = Entry(builder, family=family, fixes=fixes, **row)
+    builder.__signature__ = signature.replace(parameters=free)
+    builder.entry = Entry(
+        builder, trainable=trainable, total=total, family=family, fixes=fixes, **row
+    )
     builder.__doc__ = builder.entry.describe()
     return builder
 
 
-def check_options(builder: Callable[..., keras.Model], options: Iterable[str]) -> None:
-    """Refuse options that ``builder`` does not take.
+def check_options(builder: Builder, options: Iterable[str]) -> None:
+    """Refuse options that ``builder`` does not take with a TypeError that lists them.
 
-    Raises:
-        TypeError: the message names the options there are, and the family that takes
-            what a variant fixes.
+    Of what a variant fixes, the message names the family that takes it.
     """
     known = inspect.signature(builder).parameters
     for option in options:

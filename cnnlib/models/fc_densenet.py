@@ -22,15 +22,9 @@ TABLE = {
     67: (16, (5,) * 11),
     103: (16, (4, 5, 7, 10, 12, 15, 12, 10, 7, 5, 4)),
 }
-
-
 # Epsilon and momentum are those of Lasagne, in which the authors' code is written.
-_steps = partial(
-    steps,
-    use_bias=True,
-    initializer="he_uniform",
-    norm={"epsilon": 1e-4, "momentum": 0.9},
-)
+NORM = {"epsilon": 1e-4, "momentum": 0.9}
+_steps = partial(steps, use_bias=True, initializer="he_uniform", norm=NORM)
 LAYER = "bn relu conv dropout"  # table 1
 
 
@@ -49,12 +43,10 @@ def fc_densenet(
     arXiv:1611.09326, section 3; 9,425,163 parameters at the defaults, which are
     FC-DenseNet103's. On the way up only the *new* maps of a block are enlarged, by a
     3×3 transposed convolution with stride 2; joined to the features of the way down
-    they feed the next block.
-
-    Input: float, (n, height, width, channels); the authors train on crops of 224×224.
-    Output: logits, (n, height, width, classes). Where a pooling has dropped an odd row,
-    the enlarged maps, one row larger than needed for an even number, have it back: so
-    any size from the smallest on works, as in the authors' code.
+    they feed the next block. Logits are (n, height, width, classes). Where a pooling
+    has dropped an odd row, the enlarged maps, one row larger than needed for an even
+    number, have it back: so any size from the smallest on works, as in the authors'
+    code. They train on crops of 224×224.
 
     Args:
         input_shape: height, width, channels, with k poolings both sides at least 2^k;
@@ -64,16 +56,11 @@ def fc_densenet(
         growth: maps that each layer adds.
         width: maps of the first convolution.
         dropout: rate after each convolution of a block or on the way down.
-        name: of the model.
-
-    Raises:
-        ValueError: a shape or a table that no such network can have.
     """
     table = tuple(blocks)
     if len(table) % 2 == 0 or not all(checks.is_integer(n) and n > 0 for n in table):
         raise ValueError(
-            f"{name} takes an odd number of blocks, each of 1 or more layers (down, "
-            f"bottom, up); given {blocks!r}"
+            f"{name} takes an odd number of blocks, of 1 or more layers; given {table}"
         )
     pools = len(table) // 2
     shape, classes = checks.network(
@@ -113,29 +100,23 @@ def fc_densenet(
     return keras.Model(image, x, name=name)
 
 
-def _row(depth: int, **row):
-    growth, blocks = TABLE[depth]
-    return variant(
-        fc_densenet,
-        f"fc_densenet{depth}",
-        {"blocks": blocks, "growth": growth, "width": 48},
-        year=2016,
-        paper="1611.09326",
-        task="segmentation",
-        source="table 3",
-        **row,
-    )
+_variant = partial(variant, year=2016, paper="1611.09326", task="segmentation")
+
+
+def _row(depth: int, trainable: int, total: int, **row):
+    name, (growth, blocks) = f"fc_densenet{depth}", TABLE[depth]
+    fixes = {"blocks": blocks, "growth": growth, "width": 48}
+    row["source"] = "table 3"
+    return _variant(fc_densenet, name, fixes, trainable, total, **row)
 
 
 fc_densenet56 = _row(
-    depth=56,
-    trainable=1_376_795,
-    total=1_397_963,
+    56,
+    1_376_795,
+    1_397_963,
     published="1.5 M",
     note="The published 1.5 M do not follow from the paper's table, by which the other "
     "two have the published figures.",
 )
-fc_densenet67 = _row(depth=67, trainable=3_463_243, total=3_502_923, published="3.5 M")
-fc_densenet103 = _row(
-    depth=103, trainable=9_322_091, total=9_425_163, published="9.4 M"
-)
+fc_densenet67 = _row(67, 3_463_243, 3_502_923, published="3.5 M")
+fc_densenet103 = _row(103, 9_322_091, 9_425_163, published="9.4 M")

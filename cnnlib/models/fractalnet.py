@@ -33,40 +33,28 @@ def fractalnet(
     arXiv:1605.07648, section 4.1; 33,724,618 parameters are trained, without biases
     before batch normalization. Its longest path has B · 2^(C−1) = 20 convolutions. At
     the end of a block each column is pooled (2×2 maximum) and then they join, as in the
-    authors' code.
+    authors' code; their normalization has no scale and shift, which are 20,608
+    parameters. Beyond 32×32 pixels, the head takes the mean over all places.
 
     Drop-path, in training: for a half of the mini-batches one column computes alone
     throughout (global), for the others each join drops its inputs at random (local);
     one draw serves the mini-batch. At inference a join is the mean of all its inputs.
 
-    ``column=2`` builds the network of that column alone. Its layers have the same names
-    as in the whole, so that weights go over by name::
-
-        for layer in alone.layers:
-            layer.set_weights(whole.get_layer(layer.name).get_weights())
-
-    Input: float, (n, height, width, channels). Output: logits, (n, classes).
-
-    Where the paper leaves it open: at more than 32×32 pixels, the mean over the places
-    that five pools leave. Where it is not the authors' Caffe network: that one
-    normalizes without a scale and a shift, which are 20,608 parameters.
+    ``column=2`` builds the network of that column alone; its layers have their names in
+    the whole, so ``layer.set_weights(whole.get_layer(layer.name).get_weights())`` for
+    each of them brings the weights over.
 
     Args:
         input_shape: height, width, channels; with five blocks both sides at least 32.
-        classes: number of logits.
         columns: C.
         filters: of each block.
         dropout: rate in each block.
         drop_path: rate of local drop-path.
         global_ratio: of the mini-batches for a single column.
         column: 1 to C, the only column to build; None for all of them.
-
-    Raises:
-        ValueError: a shape, or a structure that no such network can have.
     """
-    shape, classes = checks.network(
-        "fractalnet", input_shape, classes, smallest=2 ** len(filters)
-    )
+    least = 2 ** len(filters)
+    shape, classes = checks.network("fractalnet", input_shape, classes, smallest=least)
     if len(filters) != len(dropout):
         raise ValueError(
             f"fractalnet takes a dropout rate for each of its {len(filters)} blocks; "
@@ -89,7 +77,7 @@ def fractalnet(
             for c in due:
                 i = step // 2 ** (columns - c)
                 name = f"block{b}_column{c}_{i}"
-                heads[c] = steps(
+                x = steps(
                     heads[c],
                     "conv dropout bn relu",  # as in the authors' code
                     width,
@@ -98,8 +86,8 @@ def fractalnet(
                     dropout=rate,
                 )
                 if step == longest:
-                    pool = layers.MaxPooling2D(2, name=f"block{b}_column{c}_pool")
-                    heads[c] = pool(heads[c])
+                    x = layers.MaxPooling2D(2, name=f"block{b}_column{c}_pool")(x)
+                heads[c] = x
             if joins and len(due) > 1:
                 join = FractalJoin(drop_path, name=f"block{b}_join{step}")
                 heads |= dict.fromkeys(due, join([choice, *(heads[c] for c in due)]))

@@ -1,6 +1,9 @@
 """Highway networks (Srivastava, Greff, Schmidhuber 2015, arXiv:1505.00387).
 
-Each layer computes T · H(x) + (1 − T) · x, where the transform gate T is learned.
+Each layer computes T · H(x) + (1 − T) · x, where the transform gate T is learned: the
+output, from 0 (x is carried on) to 1, of layers called ``stage2_3_gate`` or
+``layer2_gate``. The gates' biases start from ``gate_bias``, below 0 (the paper: −1 to
+−4), the lower the deeper the network.
 """
 
 from collections.abc import Sequence
@@ -15,20 +18,12 @@ from cnnlib.models.entry import entry
 
 def _highway(x, layer, units, bias, *, name: str):
     """One highway layer: ``name_h``, ``name_gate`` and their mixture, ``name_mix``."""
-    transformed = layer(
-        units,
-        activation="relu",
-        kernel_initializer="glorot_uniform",
-        name=f"{name}_h",
-    )(x)
+    bias = initializers.Constant(bias)
+    h = layer(units, activation="relu", name=f"{name}_h")(x)
     gate = layer(
-        units,
-        activation="sigmoid",
-        bias_initializer=initializers.Constant(bias),
-        kernel_initializer="glorot_uniform",
-        name=f"{name}_gate",
+        units, activation="sigmoid", bias_initializer=bias, name=f"{name}_gate"
     )(x)
-    return GatedSum(name=f"{name}_mix")([transformed, gate, x])
+    return GatedSum(name=f"{name}_mix")([h, gate, x])
 
 
 def _conv3(units, **options):
@@ -54,17 +49,11 @@ def highway(
 ) -> keras.Model:
     """The convolutional highway network of 19 layers for CIFAR-10.
 
-    arXiv:1505.00387, section 3.2, table 1 ("Highway 2", about 2.3 M); the figures are
-    those of the network file that the authors released: 2,244,328 parameters. A stage
-    is a 3×3 convolution to its width, highway layers of that width, a 2×2 max-pool;
-    behind the last stage a 1×1 convolution to the classes, the mean over all places, a
-    dense layer. No batch normalization.
-
-    The gates are the outputs of the layers ``stage2_3_gate`` and the like, from 0 (the
-    input is carried on) to 1: ``explain.activations(model, x, ["stage2_3_gate"])``.
-
-    Input: float, (n, height, width, channels); the authors normalize the contrast and
-    subtract the mean. Output: logits, (n, classes).
+    arXiv:1505.00387, section 3.2, table 1 ("Highway 2", about 2.3 M), by the network
+    file that the authors released: 2,244,328 parameters. A stage is a 3×3 convolution
+    to its width, highway layers of that width, a 2×2 max-pool; behind the last stage a
+    1×1 convolution to the classes, the mean over all places, a dense layer. No batch
+    normalization. The authors normalize the contrast and subtract the mean.
 
     Where it is not theirs: all kernels start from Keras's ``glorot_uniform``, theirs
     from Gaussians; the last convolution has ``classes`` maps, theirs 100, which makes
@@ -72,27 +61,18 @@ def highway(
 
     Args:
         input_shape: height, width, channels; with three stages both sides at least 4.
-        classes: number of logits.
         widths: maps of each stage.
         units: highway layers of each stage.
-        gate_bias: what the gates' biases start from, below 0; the paper: −1 to −4.
         dropout: rate on the image, after each pool and before the dense layer.
-
-    Raises:
-        ValueError: a shape, or stages that no such network can have.
     """
-    if (
-        not widths
-        or len(widths) != len(units)
-        or not all(checks.is_integer(width) and width > 0 for width in widths)
-    ):
+    whole = all(checks.is_integer(width) and width > 0 for width in widths)
+    if not widths or len(widths) != len(units) or not whole:
         raise ValueError(
             f"highway takes a width and a number of units for each stage; given "
             f"widths={widths!r}, units={units!r}"
         )
-    shape, classes = checks.network(
-        "highway", input_shape, classes, smallest=2 ** (len(widths) - 1)
-    )
+    least = 2 ** (len(widths) - 1)
+    shape, classes = checks.network("highway", input_shape, classes, smallest=least)
     image = keras.Input(shape, name="image")
     x = layers.Dropout(dropout, name="image_dropout")(image)
     for i, (width, count) in enumerate(zip(widths, units, strict=True), start=1):
@@ -122,26 +102,12 @@ def highway_mlp(
 
     arXiv:1505.00387, section 3.1, with 10 to 100 layers: a dense layer to ``width``,
     depth − 2 highway layers, the logits. 80,560 parameters at the defaults. (The later
-    arXiv:1507.06228, section 3.1, has a highway layer more at each depth: it does not
-    count the logits.) The plain
-    network beside it, with 71 units a layer for as many weights, is
-    ``mlp(units=(71,) * 9, dropout=0)``.
-
-    The gates are the outputs of the layers ``layer2_gate`` and so on, from 0 (the input
-    is carried on) to 1: ``explain.activations(model, x, ["layer2_gate"])``.
-
-    Input: float, (n, height, width, channels). Output: logits, (n, classes).
+    arXiv:1507.06228 does not count the logits.) The plain network beside it, with 71
+    units a layer for as many weights, is ``mlp(units=(71,) * 9, dropout=0)``.
 
     Args:
-        input_shape: height, width, channels.
-        classes: number of logits.
         depth: layers with weights, the first and the last included; at least 3.
         width: units of each layer.
-        gate_bias: what the gates' biases start from, below 0; the deeper the network,
-            the lower.
-
-    Raises:
-        ValueError: a shape, a depth or a width that no such network can have.
     """
     shape, classes = checks.network("highway_mlp", input_shape, classes)
     depth = checks.integer("highway_mlp", "depth", depth, least=3)

@@ -16,22 +16,22 @@ from keras import layers
 
 from cnnlib import graph
 
-# Our name: Keras's class, the stem of its file, the preprocessing of its weights.
+# Our name: Keras's class, and the preprocessing of its weights.
 TWINS = {
-    "vgg16": ("VGG16", "vgg16", "caffe"),
-    "vgg19": ("VGG19", "vgg19", "caffe"),
-    "inception_v3": ("InceptionV3", "inception_v3", "tf"),
-    "inception_resnet_v2": ("InceptionResNetV2", "inception_resnet_v2", "tf"),
-    "xception": ("Xception", "xception", "tf"),
-    "resnet50": ("ResNet50", "resnet50", "caffe"),
-    "resnet101": ("ResNet101", "resnet101", "caffe"),
-    "resnet152": ("ResNet152", "resnet152", "caffe"),
-    "resnet50_v2": ("ResNet50V2", "resnet50v2", "tf"),
-    "resnet101_v2": ("ResNet101V2", "resnet101v2", "tf"),
-    "resnet152_v2": ("ResNet152V2", "resnet152v2", "tf"),
-    "densenet121": ("DenseNet121", "densenet121", "torch"),
-    "densenet169": ("DenseNet169", "densenet169", "torch"),
-    "densenet201": ("DenseNet201", "densenet201", "torch"),
+    "vgg16": ("VGG16", "caffe"),
+    "vgg19": ("VGG19", "caffe"),
+    "inception_v3": ("InceptionV3", "tf"),
+    "inception_resnet_v2": ("InceptionResNetV2", "tf"),
+    "xception": ("Xception", "tf"),
+    "resnet50": ("ResNet50", "caffe"),
+    "resnet101": ("ResNet101", "caffe"),
+    "resnet152": ("ResNet152", "caffe"),
+    "resnet50_v2": ("ResNet50V2", "tf"),
+    "resnet101_v2": ("ResNet101V2", "tf"),
+    "resnet152_v2": ("ResNet152V2", "tf"),
+    "densenet121": ("DenseNet121", "torch"),
+    "densenet169": ("DenseNet169", "torch"),
+    "densenet201": ("DenseNet201", "torch"),
 }
 
 
@@ -45,11 +45,8 @@ def check_weights(network: str, weights, channels: int, classes: int) -> None:
     if weights is None:
         return
     if weights != "imagenet":
-        raise ValueError(
-            f"weights is None or 'imagenet'; given {weights!r} (a file of your own "
-            "is loaded by model.load_weights(path))"
-        )
-    twin(network)
+        raise ValueError(f"weights is None or 'imagenet'; given {weights!r}")
+    _twin(network)
     if channels != 3 or classes != 1000:
         raise ValueError(
             f"the ImageNet weights of {network} have 3 channels and 1000 classes; "
@@ -57,53 +54,38 @@ def check_weights(network: str, weights, channels: int, classes: int) -> None:
         )
 
 
-def load(
-    model: keras.Model, weights: str | None, network: str | None = None
-) -> keras.Model:
-    """Give ``model``, fresh from its builder, the weights that the user asked for.
-
-    Args:
-        model: with three channels and 1000 classes.
-        weights: None leaves the model as it is; "imagenet" loads Keras's.
-        network: its name in ``TWINS``; by default the model's.
+def load(model: keras.Model, weights: str | None, network: str = "") -> keras.Model:
+    """Give ``model`` the weights of ``network``, by default of its own name.
 
     Raises:
-        ValueError: ``weights`` is neither, or they do not fit the model.
+        ValueError: ``check_weights`` refuses them, or they do not fit the model.
         OSError: they could not be downloaded.
     """
     network = network or model.name
     check_weights(network, weights, model.input_shape[-1], model.output_shape[-1])
-    if weights is None:
-        return model
-    kind, stem, _ = twin(network)
-    file = f"{stem}_weights_tf_dim_ordering_tf_kernels.h5"
-    build = getattr(keras.applications, kind)
-    copy_from_keras(
-        _download(file, lambda: build(weights="imagenet", classifier_activation=None)),
-        model,
-    )
+    if weights is not None:
+        build = getattr(keras.applications, _twin(network)[0])
+        options = {"weights": weights, "classifier_activation": None}
+        copy_from_keras(_download(build, **options), model)
     return model
 
 
-def twin(name: str) -> tuple[str, str, str]:
-    """The row of ``TWINS``; ValueError with the known names where there is none."""
+def _twin(name: str) -> tuple[str, str]:
     if name not in TWINS:
-        raise ValueError(
-            f"keras.applications has no ImageNet weights for {name!r}; it has them for "
-            f"{', '.join(TWINS)}"
-        )
+        known = ", ".join(TWINS)
+        raise ValueError(f"no ImageNet weights for {name!r}; there are for {known}")
     return TWINS[name]
 
 
-def _download(file: str, fetch):
-    """``fetch()``, with one clear error where Keras cannot get ``file``."""
+def _download(fetch, *inputs, **options):
+    """What ``fetch`` gives, with one clear error where Keras cannot get its file."""
     try:
-        return fetch()
-    except Exception as error:  # Keras raises a bare Exception
+        return fetch(*inputs, **options)
+    except Exception as error:  # Keras raises a bare Exception, which names the file
         home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
         raise OSError(
-            f"Keras could not get {file} ({error}). Without a network, put that file "
-            f"into {os.path.join(home, 'models')}"
+            f"Keras could not get a file ({error}). Without a network, put that file into "
+            f"{os.path.join(home, 'models')}"
         ) from error
 
 
@@ -118,8 +100,7 @@ def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
     Layers are matched by kind, in the order of ``weighted_layers``. What ours lacks is
     folded into the batch normalization: a convolution's bias that only the
     normalization after it sees goes into the moving mean, and a different epsilon into
-    the moving variance. (With ``training=False`` the outputs are the same; a test must
-    therefore look at epsilon for itself.)
+    the moving variance, so that with ``training=False`` the outputs are the same.
 
     Raises:
         ValueError: a layer does not fit; the message names the first that does not.
@@ -148,10 +129,16 @@ def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
             shift[after[other]] = values.pop("bias")
         if isinstance(layer, layers.BatchNormalization):
             values["moving_mean"] = values["moving_mean"] - shift.get(other, 0)
-            values["moving_variance"] = values["moving_variance"] + (
-                other.epsilon - layer.epsilon
+            difference = other.epsilon - layer.epsilon
+            values["moving_variance"] = values["moving_variance"] + difference
+        shapes = {weight.name: tuple(weight.shape) for weight in layer.weights}
+        theirs = {name: value.shape for name, value in values.items()}
+        if shapes != theirs:
+            raise ValueError(
+                f"{layer.name} has weights of {shapes}, but {other.name} has {theirs}"
             )
-        _assign(layer, other, values)
+        for weight in layer.weights:
+            weight.assign(values[weight.name])
 
 
 def _normalizations(model: keras.Model) -> dict:
@@ -167,20 +154,8 @@ def _normalizations(model: keras.Model) -> dict:
     }
 
 
-def _assign(layer, other, values: dict) -> None:
-    """Put ``values``, by name, into the weights of ``layer``."""
-    shapes = {weight.name: tuple(weight.shape) for weight in layer.weights}
-    theirs = {name: value.shape for name, value in values.items()}
-    if shapes != theirs:
-        raise ValueError(
-            f"{layer.name} has weights of {shapes}, but {other.name} has {theirs}"
-        )
-    for weight in layer.weights:
-        weight.assign(values[weight.name])
-
-
 def preprocess(name: str, images) -> np.ndarray:
-    """Images as the ImageNet weights of network ``name`` expect them.
+    """Images as the ImageNet weights of network ``name`` expect them, in float32.
 
     VGG and ResNet v1: channels in the order blue, green, red, with ImageNet's mean
     colour subtracted. Inception, Xception and ResNet v2: −1 to 1. DenseNet: each
@@ -188,17 +163,14 @@ def preprocess(name: str, images) -> np.ndarray:
 
     Args:
         name: a network that takes ``weights="imagenet"``.
-        images: array (n, height, width, 3) or (height, width, 3), red, green, blue from
-            0 to 255, integers or floats; it is not changed.
-
-    Returns:
-        float32 array of the same shape.
+        images: (n, height, width, 3) or (height, width, 3), red, green, blue from 0 to
+            255, integers or floats.
 
     Raises:
-        ValueError: no such network, another number of channels, or values that cannot
-            be 0 to 255: outside of it, or floats that all lie within 0 to 1.
+        ValueError: no such network, another number of channels, values outside of 0 to
+            255, or floats that all lie within 0 to 1.
     """
-    *_, mode = twin(name)
+    mode = _twin(name)[1]
     images = np.asarray(images)
     if images.ndim not in (3, 4) or images.shape[-1] != 3:
         raise ValueError(
@@ -206,36 +178,27 @@ def preprocess(name: str, images) -> np.ndarray:
             f"(height, width, 3); given {images.shape}"
         )
     low, high = (images.min(), images.max()) if images.size else (0, 0)
-    if not 0 <= low <= high <= 255:
-        raise ValueError(f"preprocess takes 0 to 255; given {low} to {high}")
-    if 0 < high <= 1 and not np.issubdtype(images.dtype, np.integer):
-        raise ValueError(
-            f"preprocess takes 0 to 255; given {low} to {high}: multiply by 255"
-        )
+    small = 0 < high <= 1 and not np.issubdtype(images.dtype, np.integer)
+    if small or not 0 <= low <= high <= 255:
+        advice = ": multiply by 255" if small else ""
+        raise ValueError(f"preprocess takes 0 to 255; given {low} to {high}{advice}")
     copy = np.array(images, "float32")
     return keras.applications.imagenet_utils.preprocess_input(copy, mode=mode)
 
 
 def decode(logits, top: int = 5) -> list[list[tuple[str, float]]]:
-    """The likeliest ImageNet classes of each image, as (name, probability).
+    """The ``top`` likeliest ImageNet classes of each image, as (name, probability).
 
-    The names are downloaded by Keras once (``imagenet_class_index.json``).
-
-    Args:
-        logits: (n, 1000), as a network with ImageNet weights gives them.
-        top: how many classes, the likeliest first.
+    Keras downloads the names once (``imagenet_class_index.json``).
 
     Raises:
-        ValueError: ``logits`` has another shape.
+        ValueError: ``logits`` is not (n, 1000).
         OSError: the names could not be downloaded.
     """
     logits = np.asarray(keras.ops.convert_to_numpy(logits), "float32")
     if logits.ndim != 2 or logits.shape[1] != 1000:
         raise ValueError(f"decode takes logits of (n, 1000); given {logits.shape}")
-    odds = np.exp(logits - logits.max(1, keepdims=True))
-    odds /= odds.sum(1, keepdims=True)
-    rows = _download(
-        "imagenet_class_index.json",
-        lambda: keras.applications.imagenet_utils.decode_predictions(odds, top=top),
-    )
+    odds = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    read = keras.applications.imagenet_utils.decode_predictions
+    rows = _download(read, odds, top=top)
     return [[(name.replace("_", " "), float(p)) for _, name, p in row] for row in rows]

@@ -1,4 +1,9 @@
-"""Two networks for time series (Wang, Yan, Oates 2016, arXiv:1611.06455)."""
+"""Two networks for time series (Wang, Yan, Oates 2016, arXiv:1611.06455).
+
+They take (n, length, channels), with None as the length for any, and have filters and
+``sizes`` of kernels: of each convolution, or of each block and those in it. The authors
+standardize series by the training set's mean and deviation.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,13 +15,10 @@ from cnnlib import checks
 from cnnlib.models.blocks import logits, steps
 from cnnlib.models.entry import entry
 
-# Normalization has Keras's defaults, with which the authors' code works.
-_steps = partial(
-    steps,
-    use_bias=True,
-    initializer="glorot_uniform",
-    norm={"epsilon": 1e-3, "momentum": 0.99},
-)
+# The authors' code has biases, and Keras's defaults for normalization.
+NORM = {"epsilon": 1e-3, "momentum": 0.99}
+_steps = partial(steps, use_bias=True, initializer="glorot_uniform", norm=NORM)
+_checked = partial(checks.network, dimensions=1, any_size=True)
 _row = partial(entry, year=2016, paper="1611.06455", task="series")
 
 
@@ -31,24 +33,9 @@ def fcn_series(
     """The fully convolutional network for time series, with 266,115 parameters.
 
     arXiv:1611.06455, section II.B: three convolutions without pooling between them, the
-    mean over time, a dense layer: which is what class activation maps need. The
-    convolutions have biases, as in the authors' code.
-
-    Input: float, (n, length, channels); the authors standardize by the training set's
-    mean and deviation. Output: logits, (n, classes).
-
-    Args:
-        input_shape: length, channels; None as the length stands for any.
-        classes: number of logits.
-        filters: of each convolution.
-        sizes: of each convolution's kernel.
-
-    Raises:
-        ValueError: a shape or a number of classes that no such network can have.
+    mean over time, a dense layer: which is what class activation maps need.
     """
-    shape, classes = checks.network(
-        "fcn_series", input_shape, classes, dimensions=1, any_size=True
-    )
+    shape, classes = _checked("fcn_series", input_shape, classes)
     series = x = keras.Input(shape, name="series")
     for i, (width, size) in enumerate(zip(filters, sizes, strict=True), start=1):
         x = _steps(x, "conv bn relu", width, size, name=f"conv{i}")
@@ -68,23 +55,9 @@ def resnet_series(
     arXiv:1611.06455, section II.C: around the three convolutions of a block goes a
     shortcut, through a 1×1 convolution where the number of maps changes, always through
     batch normalization; the sum passes a ReLU. As in the code that most comparisons use
-    (Fawaz et al., arXiv:1809.04356), there is no normalization of the input itself,
-    which the authors' file has.
-
-    Input: float, (n, length, channels). Output: logits, (n, classes).
-
-    Args:
-        input_shape: length, channels; None as the length stands for any.
-        classes: number of logits.
-        filters: of each block.
-        sizes: of the kernels in each block.
-
-    Raises:
-        ValueError: a shape or a number of classes that no such network can have.
+    (arXiv:1809.04356), the input itself is not normalized, as it is in the authors'.
     """
-    shape, classes = checks.network(
-        "resnet_series", input_shape, classes, dimensions=1, any_size=True
-    )
+    shape, classes = _checked("resnet_series", input_shape, classes)
     series = x = keras.Input(shape, name="series")
     for i, width in enumerate(filters, start=1):
         y = x

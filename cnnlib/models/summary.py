@@ -6,18 +6,11 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-TRANSPOSED = (
-    layers.Conv1DTranspose,
-    layers.Conv2DTranspose,
-    layers.Conv3DTranspose,
-)
+TRANSPOSED = layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose
 
 
 class Stage(NamedTuple):
-    """Layers whose names begin alike: their number and what they add up to.
-
-    ``output`` is the shape, without the batch, in which the stage hands on its result.
-    """
+    """Layers whose names begin alike; ``output`` is the last one's, without batch."""
 
     name: str
     layers: int
@@ -30,12 +23,12 @@ def stages(model: keras.Model) -> list[Stage]:
     """The stages of a network in the order of computation.
 
     A stage is what stands in a layer's name before the first underscore: ``conv2`` of
-    ``conv2_1_bn``. A multiply-add is one multiplication by a kernel's weight, with the
-    addition that goes with it, for one example: additions of biases, normalization,
-    activation and pooling are not counted, as is the papers' habit.
+    ``conv2_1_bn``. A multiply-add is one multiplication by a kernel's weight for one
+    example, with its addition: biases, normalization, activation and pooling are not
+    counted, as is the papers' habit.
 
     Raises:
-        ValueError: the model is not built, or for images of any size.
+        ValueError: the model is not built, or for inputs of any size.
     """
     if not model.built:
         raise ValueError(f"{model.name!r} has no shapes yet: build it, or call it once")
@@ -90,11 +83,12 @@ def summary(model: keras.Model) -> str:
 def table(rows: list[tuple[str, ...]], left: tuple[int, ...] = (0,)) -> str:
     """Rows of text as aligned columns; those of ``left`` begin at the same place."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(
+    lines = []
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        line = "  ".join(
             text.ljust(width) if i in left else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+            for i, (text, width) in enumerate(cells)
         )
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+        lines.append(line.rstrip())
+    return "\n".join(lines)

@@ -13,11 +13,7 @@ STAGES = ((1, 1), (1, 2), (2, 4), (2, 8), (2, 8))
 
 
 @entry(
-    year=2014,
-    paper="1412.0767",
-    task="video",
-    trainable=79_991_015,
-    total=79_991_015,
+    year=2014, paper="1412.0767", task="video", trainable=79_991_015, total=79_991_015
 )
 def c3d(
     *,
@@ -32,23 +28,13 @@ def c3d(
     with UCF101's 101). The first pooling spares time: 1×2×2; the others are 2×2×2. All
     round up, as in the authors' Caffe, which pads behind the last row and column only:
     that matters at the fifth, where 7 become 4. Dropout 0.5 follows both hidden dense
-    layers.
-
-    Input: float, (n, frames, height, width, channels); the authors subtract the mean
-    clip from 0 to 255. Output: logits, (n, classes).
-
-    Where it is not theirs: weights start from Keras's ``glorot_uniform`` and zeros, not
-    from Gaussians of a fixed width.
+    layers. Weights start from ``glorot_uniform`` and zeros, theirs from Gaussians of a
+    fixed width. From frames of 0 to 255 the authors subtract the mean clip.
 
     Args:
-        input_shape: frames, height, width, channels; any size works, as poolings round
-            up, but the first dense layer's size follows it.
-        classes: number of logits.
+        input_shape: frames, height, width, channels; any size works.
         width: maps of the first convolution, 64 in the paper; the others follow.
         dense: units of the dense layers, 4096 in the paper.
-
-    Raises:
-        ValueError: a shape or a number that no such network can have.
     """
     shape, classes = checks.network("c3d", input_shape, classes, dimensions=3)
     width = checks.integer("c3d", "width", width)
@@ -56,13 +42,9 @@ def c3d(
     video = x = keras.Input(shape, name="video")
     for i, (convs, multiple) in enumerate(STAGES, start=1):
         for letter in "ab"[:convs]:
-            x = layers.Conv3D(
-                width * multiple,
-                3,
-                padding="same",
-                activation="relu",
-                name=f"conv{i}_{letter}",
-            )(x)
+            maps, name = width * multiple, f"conv{i}_{letter}"
+            conv = layers.Conv3D(maps, 3, padding="same", activation="relu", name=name)
+            x = conv(x)
         pool = (1, 2, 2) if i == 1 else 2
         x = layers.MaxPooling3D(pool, padding="same", name=f"conv{i}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
