@@ -58,9 +58,9 @@ CATALOG: dict[str, Entry] = {
 }
 # Builders with parameters of their own: those with variants, and one without any row.
 FAMILIES: dict[str, Builder] = {
-    row.family.__name__: row.family for row in CATALOG.values() if row.family
+    **{row.family.__name__: row.family for row in CATALOG.values() if row.family},
+    "rbf_network": rbf_network,
 }
-FAMILIES["rbf_network"] = rbf_network
 
 __all__ = [
     *CATALOG,

@@ -84,8 +84,8 @@ def _download(fetch, *inputs, **options):
     except Exception as error:  # Keras raises a bare Exception, which names the file
         home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
         raise OSError(
-            f"Keras could not get a file ({error}). Without a network, put that file into "
-            f"{os.path.join(home, 'models')}"
+            f"Keras could not get a file ({error}). Without a network, put that file "
+            f"into {os.path.join(home, 'models')}"
         ) from error
 
 

@@ -1,5 +1,6 @@
 """What holds for every network of the catalogue, at small inputs where it can."""
 
+import importlib
 import inspect
 import os
 
@@ -10,7 +11,9 @@ from keras import ops
 
 from cnnlib import models
 from cnnlib.gradients import weight_gradients
-from cnnlib.models import fcn
+
+fcn = importlib.import_module("cnnlib.models.fcn")  # a function has that name, too
+
 
 # Their dense layers' sizes follow the input, or were cut down by `built`: they are
 # counted at the full size.
