@@ -125,6 +125,7 @@ def uses(library: Library, tree: ast.AST, module: str = "") -> list[tuple[str, s
     """
     aliases: dict[str, str] = {}
     used: list[tuple[str, str]] = []
+    by_name = False
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in (a for a in node.names if library.file(a.name)):
@@ -142,8 +143,12 @@ def uses(library: Library, tree: ast.AST, module: str = "") -> list[tuple[str, s
                     used.append((inner, NOTHING))
                 else:
                     used.append((source, alias.name))
+        elif _called(node) == "globals" and module:
+            by_name = True
         elif _called(node) in DYNAMIC and not _within_its_package(node):
             used += [(top, EVERYTHING) for top in library.tops]
+    if by_name:  # any of the modules that are imported, with any of its names
+        used += [(target, EVERYTHING) for target in aliases.values()]
     return used + _attributes(library, tree, aliases)
 
 

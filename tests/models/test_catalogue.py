@@ -1,7 +1,9 @@
 """The catalogue against a record of its own, and what is reached by a name."""
 
 import csv
+import importlib
 import inspect
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,15 @@ def test_the_networks_come_in_the_talks_order():
 def test_each_row_has_the_facts_of_the_record(row):
     entry = models.CATALOG[row["name"]]
     assert {key: written(getattr(entry, key)) for key in row} == row
+
+
+def test_every_row_of_every_file_is_in_the_catalogue():
+    rows = set()
+    for file in pkgutil.iter_modules(models.__path__):
+        module = importlib.import_module(f"cnnlib.models.{file.name}")
+        entries = (getattr(value, "entry", None) for value in vars(module).values())
+        rows |= {row.name for row in entries if isinstance(row, models.Entry)}
+    assert rows == set(models.CATALOG)
 
 
 def test_public_functions_are_builders_and_helpers():

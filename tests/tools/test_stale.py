@@ -205,3 +205,21 @@ def test_knobs_are_part_of_the_key(reached):
 def test_only_the_library_itself_acts_when_it_is_imported():
     """So no room that a notebook does not use can change what it shows."""
     assert Library(ROOT, ["cnnlib"]).acting == {"cnnlib", "cnnlib.__main__"}
+
+
+def test_names_looked_up_among_a_modules_own_reach_what_it_imports(reached):
+    module = reached.root / "cnnlib/claims.py"
+    module.write_text(
+        "from cnnlib import augment\nfrom cnnlib.plots import curve\n"
+        "LEDGER = dict(globals())"
+    )
+    expected = CURVE | CROP | {"claims", "augment/flips"}
+    assert reached("from cnnlib import claims\nclaims.LEDGER") == expected
+
+
+def test_an_edit_of_augmentation_concerns_the_notebooks_that_use_it_alone():
+    course = Course(ROOT)
+    keys = Keys(course, {})
+    for path in course.notebooks():
+        reaches = ROOT / "cnnlib/augment/warp.py" in keys.files(path)
+        assert reaches == ("cnnlib import augment" in path.read_text("utf-8")), path
