@@ -35,7 +35,10 @@ def number(
     most: float | None = None,
     below: float | None = None,
 ) -> float:
-    """``value`` as a finite ``float``, if it keeps to every bound that is given."""
+    """``value`` as a finite ``float``, if it keeps to every bound that is given.
+
+    ``least`` and ``most`` are accepted themselves, ``above`` and ``below`` are not.
+    """
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
     fits = (
         fits
