@@ -1,10 +1,10 @@
 """The library under "More on Convolutional Neural Networks", a talk that runs.
 
-Rooms, each importing only from those before it: ``datasets``, ``gradients``,
-``augment``, ``models`` (with ``layers``), ``training``, ``fooling``, ``segmentation``,
-``explain``, ``plots``. Two small ones stand
-apart: ``claims``, the talk's statements and their verdicts, and ``pick``, the one knob
-between a quick and a full run.
+Rooms, each importing only from those before it: ``checks``, ``graph``, ``datasets``,
+``gradients``, ``augment``, ``layers``, ``models``, ``training``, ``fooling``,
+``segmentation``, ``explain``, ``plots``. Two small ones stand apart: ``claims``, the
+talk's statements and their verdicts, and ``pick``, the one knob between a quick and a
+full run.
 """
 
 import os

@@ -20,9 +20,6 @@ LOG = re.compile(
     r"[IWEF]0000 00:00|absl::Init|cpu_feature_guard|oneDNN|cudart_stub|cuda_platform"
     r"|computation_placer|TF_ENABLE_ONEDNN"
 )
-STATED = re.compile(
-    r"\*\*Talk section:\*\* (outline|\d+(, \d+)*) · \*\*\d+ minutes\*\*"
-)
 LARGEST = 1_500_000  # bytes of a stored notebook
 
 

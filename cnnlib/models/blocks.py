@@ -13,6 +13,8 @@ from cnnlib.layers import RepeatedUnit
 # Normalization in most papers' code, and in keras.applications' ResNet and DenseNet.
 PAPER_NORM = {"epsilon": 1e-5, "momentum": 0.9}
 KERAS_NORM = {"epsilon": 1.001e-5, "momentum": 0.99}
+# In keras.applications' Inception and Xception.
+SLIM_NORM = {"epsilon": 1e-3, "momentum": 0.99}
 
 # The start of 1502.01852, a Gaussian with variance 2 over the fan-in. Keras's
 # ``he_normal`` cuts its tails off, which also takes half as long again. A dict, since

@@ -7,6 +7,7 @@ earlier stages added on the way.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
@@ -109,33 +110,22 @@ def fcn(
     return keras.Model(image, x, name=name)
 
 
-fcn32s = variant(
-    fcn,
+_row = partial(variant, fcn, year=2014, paper="1411.4038", task="segmentation")
+fcn32s = _row(
     "fcn32s",
     {"stride": 32, "learn_upsampling": False},
-    year=2014,
-    paper="1411.4038",
-    task="segmentation",
     trainable=134_346_581,
     total=136_152_917,
 )
-fcn16s = variant(
-    fcn,
+fcn16s = _row(
     "fcn16s",
     {"stride": 16},
-    year=2014,
-    paper="1411.4038",
-    task="segmentation",
     trainable=134_357_354,
     total=134_815_994,
 )
-fcn8s = variant(
-    fcn,
+fcn8s = _row(
     "fcn8s",
     {"stride": 8},
-    year=2014,
-    paper="1411.4038",
-    task="segmentation",
     trainable=134_362_751,
     total=134_489_759,
 )

@@ -52,9 +52,8 @@ def slim_conv(x, filters, kernel_size, strides=1, padding="same", *, name, scale
         strides,
         name=name,
         padding=padding,
-        epsilon=1e-3,
-        momentum=0.99,
         scale=scale,
+        **blocks.SLIM_NORM,
     )
 
 

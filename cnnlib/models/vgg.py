@@ -1,6 +1,7 @@
 """VGG-16 and VGG-19 (Simonyan, Zisserman 2014): configurations D and E of table 1."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
@@ -89,31 +90,29 @@ def vgg(
     return load(keras.Model(image, x, name=name), weights)
 
 
-vgg16 = variant(
+_row = partial(
+    variant,
     vgg,
-    "vgg16",
-    {"depth": 16},
     year=2014,
     paper="1409.1556",
+    source="table 2",
+    protocol="table 3: one scale, 384, dense evaluation",
+)
+vgg16 = _row(
+    "vgg16",
+    {"depth": 16},
     trainable=138_357_544,
     total=138_357_544,
     published="138 M",
-    source="table 2",
     top1=25.6,
     top5=8.1,
-    protocol="table 3: one scale, 384, dense evaluation",
 )
-vgg19 = variant(
-    vgg,
+vgg19 = _row(
     "vgg19",
     {"depth": 19},
-    year=2014,
-    paper="1409.1556",
     trainable=143_667_240,
     total=143_667_240,
     published="144 M",
-    source="table 2",
     top1=25.5,
     top5=8.0,
-    protocol="table 3: one scale, 384, dense evaluation",
 )

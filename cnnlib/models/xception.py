@@ -16,7 +16,6 @@ from cnnlib.models.pretrained import load
 ENTRY = ((128, 128), (256, 256), (728, 728))
 MIDDLE = ((728, 728, 728),) * 8
 EXIT = ((728, 1024),)
-NORM = {"epsilon": 1e-3, "momentum": 0.99}  # as in keras.applications
 
 
 def separable(x, filters: int, *, name: str):
@@ -24,10 +23,10 @@ def separable(x, filters: int, *, name: str):
     x = layers.SeparableConv2D(
         filters, 3, padding="same", use_bias=False, name=f"{name}_sepconv"
     )(x)
-    return layers.BatchNormalization(name=f"{name}_bn", **NORM)(x)
+    return layers.BatchNormalization(name=f"{name}_bn", **blocks.SLIM_NORM)(x)
 
 
-conv = partial(blocks.conv_bn, **NORM)
+conv = partial(blocks.conv_bn, **blocks.SLIM_NORM)
 
 
 def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True):
