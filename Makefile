@@ -19,7 +19,7 @@ endif
 endif
 export JOBS
 
-.PHONY: help talk test test-jax bench lab notebooks slides sync record clean python env env-jax
+.PHONY: help talk test test-jax bench lab notebooks bands slides sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ lab: env ## open JupyterLab on the first notebook (PORT=8889 for another port)
 
 notebooks: env ## make the stored outputs anew (NOTEBOOK=02 for one of them)
 	@$(PY) -m tools notebooks $(NOTEBOOK)
+
+bands: env ## measure how far each printed value spreads, over seeds and threads (NOTEBOOK=02)
+	@$(PY) -m tools bands $(NOTEBOOK)
 
 slides: env ## make the decks from the stored notebooks, without running them
 	@$(PY) -m tools slides

@@ -12,6 +12,7 @@ from jupyter_client import KernelManager
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from cnnlib import bands
 from tools import figures, kernel
 
 # --- figures --------------------------------------------------------------------------
@@ -34,6 +35,15 @@ def all_agrees(cell, fresh, stored, skip_compare=None) -> bool:
 
 
 IPyNbCell.compare_outputs = all_agrees
+
+# --- bands: of a measured value only the band is compared -----------------------------
+
+
+def bands_alone(file):
+    file.sanitize_patterns[bands.PATTERN] = " #"
+
+
+IPyNbFile.setup_sanitize_files = bands_alone
 
 # --- patience: nbval waits for seconds where a busy machine may take longer -----------
 

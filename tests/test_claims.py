@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from cnnlib import claims
+from cnnlib.bands import parse, percent
 from cnnlib.claims import ClaimError, Verdict
 
 
@@ -10,7 +11,7 @@ def test_the_ledger_holds_every_claim_of_the_talk_once():
     per_section = Counter(claim.section for claim in claims.LEDGER.values())
     expected = dict(enumerate((5, 5, 4, 4, 5, 6, 7, 4, 4, 3, 3), start=1))
     assert per_section == expected
-    assert len(claims._TABLE) == len(claims.LEDGER) == 50
+    assert len(claims.LEDGER) == 50
     assert set(per_section) == set(claims.SECTIONS)
 
 
@@ -81,3 +82,70 @@ def test_the_kind_of_a_claim_decides_how_it_can_be_settled():
 def test_a_verdict_needs_evidence_on_one_line(evidence):
     with pytest.raises(ClaimError, match="evidence"):
         claims.holds("dense-params", True, evidence)
+
+
+# --- measured claims name what they rest on -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        (3, "seed 3"),
+        (range(5), "seeds 0 to 4"),
+        ((1, 4, 7), "seeds 1, 4, 7"),
+        ([2], "seed 2"),
+        ((), "nothing drawn"),
+    ],
+)
+def test_a_measured_claim_says_its_data_and_its_seeds(seeds, told, capsys):
+    claims.holds("dropout", True, "it helps", data="1,415 digits", seeds=seeds)
+    line = capsys.readouterr().out
+    assert line == f"claim dropout — holds: it helps [1,415 digits; {told}]\n"
+    assert claims.SETTING.search(line)
+    assert claims.parse(line) == [claims.settled["dropout"]]
+
+
+@pytest.mark.parametrize(
+    "setting", [{}, {"data": "90 digits"}, {"seeds": 0}, {"data": "digits", "seeds": 0}]
+)
+@pytest.mark.parametrize("settle", [claims.holds, claims.corrected])
+def test_a_measured_claim_without_data_size_or_seeds_is_refused(settle, setting):
+    with pytest.raises(ClaimError, match=r"'dropout' is measured: .* data=.*seeds="):
+        settle("dropout", True, "it helps", **setting)
+    assert not claims.settled
+
+
+def toy(claim_id, seen=True, needs="CIFAR-10, five seeds"):
+    claims.open_here(claim_id, seen, "0.1", data="9 digits", seeds=0, needs=needs)
+
+
+def test_a_claim_left_open_says_what_would_settle_it(capsys):
+    toy("degradation")
+    line = capsys.readouterr().out
+    assert line == (
+        "claim degradation — open here: 0.1 [9 digits; seed 0]; "
+        "needs CIFAR-10, five seeds\n"
+    )
+    assert claims.parse(line) == [claims.settled["degradation"]]
+
+
+def test_only_a_measured_claim_can_be_left_open_and_only_in_the_talks_direction():
+    with pytest.raises(ClaimError, match="is exact: 'open here' cannot settle it"):
+        toy("dense-params")
+    with pytest.raises(ClaimError, match="is cited: 'open here' cannot settle it"):
+        toy("jft")
+    with pytest.raises(ClaimError, match="not borne out"):
+        toy("degradation", seen=False)
+    with pytest.raises(ClaimError, match="needs="):
+        toy("degradation", needs=" ")
+    assert not claims.settled
+
+
+def test_an_experiment_that_nobody_can_repeat_here_is_cited(capsys):
+    claims.cited("degradation", "arXiv:1512.03385, table 2")
+    assert claims.settled["degradation"].ruling == "cited"
+
+
+def test_a_band_in_the_evidence_stays_in_the_line(capsys):
+    claims.holds("gpu", True, percent(0.9, 85, 97), data="9 digits", seeds=0)
+    assert parse(capsys.readouterr().out)[0].value == 90

@@ -9,7 +9,7 @@ import cnnlib
 
 ROOT = Path(cnnlib.__file__).parent
 ORDER = (
-    "scale claims checks graph datasets gradients augment layers models training "
+    "scale claims bands checks graph datasets gradients augment layers models training "
     "fooling segmentation explain plots __main__"
 ).split()
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tools import build, check, execute, lab, lines, record, sync
+from tools import bands, build, check, execute, lab, lines, numbers, record, sync
 from tools.course import Course, CourseError
 from tools.kernel import Limits
 from tools.lock import alone
@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("slides", help="make decks from the stored notebooks")
     commands.add_parser("sync", help="write the README's table, the map, the links")
     commands.add_parser("lines", help="count the library's lines")
+    commands.add_parser("numbers", help="count bands, and lines of True or False")
+    spread = commands.add_parser("bands", help="measure how far banded values spread")
+    spread.add_argument("names", nargs="*", metavar="NOTEBOOK")
     opened = commands.add_parser("lab", help="open JupyterLab")
     opened.add_argument("--port", type=int, default=8888)
     recorded = commands.add_parser("record", help="record a full-size run")
@@ -70,6 +73,11 @@ def _do(args: argparse.Namespace, course: Course, progress: Progress) -> int:
                 progress.say(f"{path.relative_to(course.root)}  brought up to date")
         case "lines":
             print(lines.table(course.root / "cnnlib"))
+        case "numbers":
+            print(numbers.table(course.notebooks()))
+        case "bands":
+            with alone(course, "bands", progress):
+                return bands.bands(runner, args.names)
         case "lab":
             lab.lab(course, args.port)
         case "record":

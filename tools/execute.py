@@ -4,7 +4,7 @@ import contextlib
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -53,7 +53,7 @@ def places(nb: nbformat.NotebookNode) -> dict[int, str]:
 
 @contextlib.contextmanager
 def executed(
-    path: Path, env: dict[str, str], run: Run
+    path: Path, env: dict[str, str], run: Run, prepare: Callable | None = None
 ) -> Iterator[tuple[nbformat.NotebookNode, NotebookClient]]:
     """Run a notebook in a fresh kernel, and keep that alive for the with block.
 
@@ -61,6 +61,8 @@ def executed(
         path: the notebook.
         env: the kernel's environment.
         run: told where the notebook is, and which process its kernel is.
+        prepare: changes the notebook before it runs; then its errors are kept as
+            outputs, and it goes on.
 
     Yields:
         the notebook with its outputs, and the client that can ask its kernel more.
@@ -70,6 +72,8 @@ def executed(
         CourseError: the folder for temporary files cannot be written.
     """
     nb = nbformat.read(path, as_version=4)
+    if prepare:
+        prepare(nb)
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -77,6 +81,7 @@ def executed(
             log = Path(folder, "log")
             stderr = stack.enter_context(log.open("w"))
             client = _client(nb, folder)
+            client.allow_errors = prepare is not None
             client.start_new_kernel(env=env, cwd=str(path.parent), stderr=stderr)
         except OSError as error:
             place = tempfile.gettempdir()

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 
 from cnnlib import claims
-from tools import sync
+from tools import numbers, sync
 from tools.course import Lesson
 from tools.execute import normalized, outputs_digest
 
@@ -27,6 +27,7 @@ def complaints(path: Path) -> list[str]:
     """Everything that is wrong with a stored notebook, a line each."""
     nb = nbformat.read(path, as_version=4)
     found = [*_frame(path, nb), *_execution(nb), *_claims(path, nb)]
+    found += numbers.complaints(path, nb)
     found += [*_exercises(path, nb), *_stored(path, nb, found)]
     for number, cell in enumerate(nb.cells):
         if cell.metadata.get("slideshow", {}).get("slide_type") not in SLIDES:
@@ -242,7 +243,7 @@ def _speaks(source: str) -> bool:
     )
 
 
-RULINGS = ("holds", "corrected", "cited")
+RULINGS = ("holds", "corrected", "open_here", "cited")
 
 
 def _words(output) -> str:

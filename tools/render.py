@@ -20,7 +20,12 @@ from cnnlib import claims
 from tools.course import TITLE, Course, CourseError, Lesson
 
 TEMPLATES = Path(__file__).with_name("templates")
-RULINGS = {"holds": "✓ Holds", "corrected": "≠ Corrected", "cited": "§ Cited"}
+RULINGS = {
+    "holds": "✓ Holds",
+    "corrected": "≠ Corrected",
+    "open here": "? Open here",
+    "cited": "§ Cited",
+}
 
 
 def mathml(latex: str, display: str = "inline") -> str:
