@@ -180,9 +180,7 @@ def labels(
     if not counted.size:
         return
     low, high = counted.min(), counted.max()
-    allowed = f"from 0 to {classes - 1}"
-    if ignored is not None:
-        allowed += f", or {ignored} to be ignored"
+    allowed = allowed_labels(classes, ignored)
     if not (low >= 0 and high < classes):
         raise ValueError(f"{who} takes {name} {allowed}; given {low:g} to {high:g}")
     broken = counted[counted != np.floor(counted)]
@@ -190,3 +188,9 @@ def labels(
         raise ValueError(
             f"{who} takes {name} in whole numbers {allowed}; given {broken[0]:g}"
         )
+
+
+def allowed_labels(classes: int, ignored: int | None = None) -> str:
+    """Which labels there are, for a sentence."""
+    told = f"from 0 to {classes - 1}"
+    return told if ignored is None else f"{told}, or {ignored} to be ignored"

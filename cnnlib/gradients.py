@@ -1,4 +1,4 @@
-"""Gradients and compiling, which Keras leaves to its backends.
+"""Gradients, compiling and checks at run time, which Keras leaves to its backends.
 
 The only room that knows which backend it is. Gradients raise ``NotImplementedError``
 on any but TensorFlow and JAX.
@@ -13,7 +13,14 @@ from keras import ops
 
 from cnnlib import checks
 
-__all__ = ["compiled", "gradient", "input_gradient", "slope", "weight_gradients"]
+__all__ = [
+    "compiled",
+    "demand",
+    "gradient",
+    "input_gradient",
+    "slope",
+    "weight_gradients",
+]
 
 
 def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
@@ -181,6 +188,28 @@ def compiled(function: Callable) -> Callable:
 
         return jax.jit(function)
     return function
+
+
+def demand(holds, sentence: str, *values) -> None:
+    """Refuse values that are seen only when compiled code runs, as in ``fit``.
+
+    Where ``holds``, a boolean tensor of shape (), comes out false, the run ends with
+    the backend's error, which contains the sentence and ``values``, tensors of shape
+    (). TensorFlow leaves the check out of what XLA compiles.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.debugging.Assert(holds, [f"{sentence}; given", *values])
+    elif backend == "jax":
+        import jax
+
+        def look(holds, *values):
+            if not holds:
+                raise ValueError(f"{sentence}; given {' '.join(map(str, values))}")
+
+        jax.debug.callback(look, holds, *values)
 
 
 def _weights(model: keras.Model, prefix: str = "") -> Iterator[tuple[int, str]]:

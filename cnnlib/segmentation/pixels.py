@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from cnnlib import checks
+from cnnlib import checks, gradients
 
 IGNORED = -1
 
@@ -38,7 +38,16 @@ def pixels(who: str, labels, logits, ignored):
         skipped = ops.equal(whole, ignored)
         strange = ops.logical_and(strange, ops.logical_not(skipped))
         whole = ops.where(skipped, IGNORED, whole)
-    return ops.where(strange, count, whole), logits, ops.any(strange)
+    any_strange = ops.any(strange)
+    if values is None:
+        allowed = checks.allowed_labels(count, ignored)
+        gradients.demand(
+            ops.logical_not(any_strange),
+            f"{who} takes labels in whole numbers {allowed}",
+            ops.min(labels),
+            ops.max(labels),
+        )
+    return ops.where(strange, count, whole), logits, any_strange
 
 
 def sample_weights(who: str, weights, shape):
@@ -53,9 +62,12 @@ def sample_weights(who: str, weights, shape):
         raise ValueError(
             f"{who} takes a weight per pixel, {shape}, or per image; given {own}"
         )
-    values = checks.visible(weights)
-    if values is not None and not (np.isfinite(values).all() and values.min() >= 0):
-        raise ValueError(f"{who} takes finite weights from 0; some are not")
+    values, told = checks.visible(weights), f"{who} takes finite weights from 0"
+    if values is None:
+        fine = ops.all(ops.logical_and(ops.isfinite(weights), weights >= 0))
+        gradients.demand(fine, told, ops.min(weights), ops.max(weights))
+    elif not (np.isfinite(values).all() and values.min() >= 0):
+        raise ValueError(f"{told}; some are not")
     return weights
 
 
