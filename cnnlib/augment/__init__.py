@@ -2,7 +2,8 @@
 
 The layers here move pixels; how they look is the business of Keras's photometric
 layers. Each takes images alone, (n, height, width, channels) or one (height, width,
-channels), or a dict of
+channels of 1 to 4); or, in a row, images and their masks, and weight maps, or images
+and labels, as a set of pairs holds them; or a dict of
 
 - ``images``: any number type; come back in the layer's float type, in their range;
 - ``segmentation_masks``: labels, (n, height, width) with or without an axis of one
@@ -12,8 +13,8 @@ channels), or a dict of
 - anything else, such as ``labels``: handed through.
 
 They work as layers of a model, at rest outside of training, and, with Keras on
-TensorFlow, in ``tf.data``: ``dataset.map(layer)``. Values are checked where they can be
-seen, which is not within a compiled function; types and shapes are checked everywhere.
+TensorFlow, in ``tf.data``: ``dataset.map(layer)``. What is wrong with values that are
+seen only when compiled code runs ends it with the same sentence.
 """
 
 from cnnlib.augment.crop import Crop

@@ -8,7 +8,7 @@ from keras import ops
 
 from cnnlib import checks
 from cnnlib.augment.sampling import FILL_MODES, INTERPOLATIONS, sample
-from cnnlib.gradients import compiled
+from cnnlib.gradients import compiled, demand
 
 FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
 MOVED = ("images", "segmentation_masks", "weight_maps")
@@ -75,7 +75,8 @@ class Moving(keras.layers.Layer):
 
     def __call__(self, inputs, *others, **kwargs):
         who = type(self).__name__
-        tensors = checked(who, inputs, *others)
+        tensors = named(who, inputs, others)
+        checked(who, tensors)
         self.check(*np.shape(tensors["images"])[-3:-1])
         if "segmentation_masks" in tensors and self.fill_mode == "constant":
             dtype = tensors["segmentation_masks"].dtype
@@ -86,7 +87,7 @@ class Moving(keras.layers.Layer):
                     f"{who} takes a fill_label that masks of {dtype} can hold; given "
                     f"{label!r}"
                 )
-        return super().__call__(inputs, **kwargs)
+        return in_kind(super().__call__, inputs, others, tensors, kwargs)
 
     def call(self, inputs, training=True):
         tensors = inputs if isinstance(inputs, dict) else {"images": inputs}
@@ -96,6 +97,7 @@ class Moving(keras.layers.Layer):
         moved = dict(tensors)
         for key in tensors.keys() & set(MOVED):
             x = ops.convert_to_tensor(tensors[key])
+            _demand_finite(type(self).__name__, key, x)
             x = ops.cast(x, self.compute_dtype) if key == "images" else x
             moved[key] = x if drawn is None else self._moved(key, x, drawn, len(shape))
         return moved if isinstance(inputs, dict) else moved["images"]
@@ -126,14 +128,46 @@ def affine_places(matrices, height, width):
     return [m[:, i, 0] * rows + m[:, i, 1] * columns + m[:, i, 2] for i in (0, 1)]
 
 
-def checked(who: str, inputs, *others) -> dict:
-    """A dict of images, masks and weight maps that fit together, or one clear error."""
-    if others or isinstance(inputs, (tuple, list)):
+def _demand_finite(who: str, key: str, x) -> None:
+    """Refuse within compiled code what ``checked`` could not see."""
+    whole = "float" not in keras.backend.standardize_dtype(x.dtype)
+    if not whole and checks.visible(x) is None and not isinstance(x, keras.KerasTensor):
+        told = f"{who} takes finite {key}"
+        demand(ops.all(ops.isfinite(x)), told, ops.min(x), ops.max(x))
+
+
+def named(who: str, inputs, others) -> dict:
+    """What a layer is given, as a dict: images alone, a dict, or tensors in a row.
+
+    In a row, as a ``tf.data`` set of pairs has them, come images, then masks (which have
+    the images' height and width) or labels (which have not), then weights of those.
+    """
+    if isinstance(inputs, dict) and not others:
+        return inputs
+    row = [*(inputs if isinstance(inputs, (tuple, list)) else [inputs]), *others]
+    odd = any(isinstance(x, (dict, tuple, list, bool)) for x in row)
+    if odd or not 1 <= len(row) <= 3:
         raise ValueError(
-            f"{who} takes images, or a dict such as {{'images': images, "
-            "'segmentation_masks': masks}; given several tensors one after the other"
+            f"{who} takes images, (images, masks), (images, masks, weight maps), "
+            "(images, labels), or a dict such as {'images': images, "
+            f"'segmentation_masks': masks}}; given {len(row)} things in a row"
         )
-    tensors = inputs if isinstance(inputs, dict) else {"images": inputs}
+    shapes = [tuple(np.shape(x)) for x in row]
+    names = ["images", "segmentation_masks", "weight_maps"]
+    if len(row) > 1 and len(shapes[1]) < len(shapes[0]) - 1:
+        names = ["images", "labels", "sample_weight"]
+    return dict(zip(names, row, strict=False))
+
+
+def in_kind(call, inputs, others, tensors: dict, kwargs: dict):
+    """Call a layer on what it was given; what came in a row comes back in a row."""
+    if isinstance(inputs, dict) or not (others or isinstance(inputs, (tuple, list))):
+        return call(inputs, **kwargs)
+    return tuple(call(tensors, **kwargs).values())
+
+
+def checked(who: str, tensors: dict) -> None:
+    """Refuse images, masks and weight maps that don't fit together, in one sentence."""
     if "images" not in tensors:
         raise ValueError(
             f"{who} takes images or a dict with 'images'; given {sorted(tensors)}"
@@ -149,7 +183,7 @@ def checked(who: str, inputs, *others) -> dict:
     elif 0 in shape:
         wanted = "at least one image"
     elif None in shape[-3:]:
-        wanted = "images of known height and width"
+        wanted = "images of known height and width (keras.layers.Resizing makes them)"
     if wanted:
         raise ValueError(f"{who} takes {wanted}; given shape {shape}")
     for key in tensors.keys() & set(MOVED):
@@ -162,4 +196,3 @@ def checked(who: str, inputs, *others) -> dict:
         values = checks.visible(tensors[key])
         if values is not None:
             checks.finite(who, key, values)
-    return tensors

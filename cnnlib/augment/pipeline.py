@@ -6,8 +6,9 @@ from keras import ops
 
 from cnnlib import checks
 from cnnlib.augment.crop import Crop
-from cnnlib.augment.moving import Moving, checked
+from cnnlib.augment.moving import Moving, checked, in_kind, named
 from cnnlib.augment.warp import Elastic
+from cnnlib.gradients import demand
 
 
 @keras.saving.register_keras_serializable("cnnlib")
@@ -61,6 +62,8 @@ class ColorShift(keras.layers.Layer):
         return images + shift[..., None, None, :]
 
 
+RANGE = "the value_range of this Pipeline is {}"
+
 # Keras's layers that move pixels by themselves, out of step with masks and weight maps.
 _MOVE = set(
     "AugMix CenterCrop CutMix MixUp RandAugment RandomCrop RandomElasticTransform "
@@ -79,8 +82,8 @@ class Pipeline(keras.layers.Layer):
     says what images to accept, (0, 255) or (0, 1); the layers have their own settings.
 
     Raises:
-        ValueError: when called: values out of the range, where they can be seen; whole
-            numbers where 0 to 1 is declared; Keras's layers that would move pixels
+        ValueError: when called: values out of the range; whole numbers where 0 to 1 is
+            declared; Keras's layers that would move pixels
             without their masks or weight maps; CutMix or MixUp without one-hot labels;
             and what the layers refuse.
     """
@@ -91,7 +94,8 @@ class Pipeline(keras.layers.Layer):
         self.value_range = tuple(value_range)
 
     def __call__(self, inputs, *others, **kwargs):
-        tensors = checked("a Pipeline", inputs, *others)
+        tensors = named("a Pipeline", inputs, others)
+        checked("a Pipeline", tensors)
         _check_range(tensors["images"], self.value_range)
         moves_alone = "segmentation_masks" in tensors or "weight_maps" in tensors
         for name in (type(layer).__name__ for layer in self.layers):
@@ -105,12 +109,14 @@ class Pipeline(keras.layers.Layer):
                     f"{name} mixes labels too: give a dict with one-hot 'labels', "
                     "(n, classes)"
                 )
-        return super().__call__(inputs, **kwargs)
+        return in_kind(super().__call__, inputs, others, tensors, kwargs)
 
     def build(self, input_shape):
         self.built = True  # the layers draw numbers and have no weights
 
     def call(self, inputs, training=True):
+        images = inputs["images"] if isinstance(inputs, dict) else inputs
+        _demand_range(ops.convert_to_tensor(images), self.value_range)
         for layer in self.layers:
             if not isinstance(inputs, dict) or isinstance(layer, (Moving, Pipeline)):
                 inputs = layer(inputs, training=training)
@@ -138,7 +144,7 @@ def _check_range(images, value_range) -> None:
     """Refuse images that are not in the range they are said to be in."""
     low, high = value_range
     whole = keras.backend.standardize_dtype(images.dtype).startswith(("int", "uint"))
-    told = f"the value_range of this Pipeline is {value_range}"
+    told = RANGE.format(value_range)
     if whole and high <= 1:
         raise ValueError(f"{told}; given whole numbers, {images.dtype}: divide by 255")
     values = checks.visible(images)
@@ -151,6 +157,20 @@ def _check_range(images, value_range) -> None:
         raise ValueError(told)
     if high == 255 and not whole and 0 < most <= 1 and least < most:
         raise ValueError(f"{told}: say value_range=(0, 1)")
+
+
+def _demand_range(images, value_range) -> None:
+    """Refuse within compiled code what ``_check_range`` could not see."""
+    if checks.visible(images) is not None or isinstance(images, keras.KerasTensor):
+        return
+    low, high = value_range
+    least, most = (ops.cast(f(images), "float32") for f in (ops.min, ops.max))
+    slack = 1e-3 * (high - low)
+    fine = ops.logical_and(least >= low - slack, most <= high + slack)
+    if high == 255 and "float" in keras.backend.standardize_dtype(images.dtype):
+        dim = ops.logical_and(ops.logical_and(most > 0, most <= 1), least < most)
+        fine = ops.logical_and(fine, ops.logical_not(dim))
+    demand(fine, RANGE.format(value_range), least, most)
 
 
 def _cifar(value_range, seeds, *, padding=4):

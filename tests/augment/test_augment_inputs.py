@@ -22,7 +22,10 @@ NAN[1, 2, 3, 0] = np.nan
         (X[:0], "at least one image"),
         (X[..., 0], "1 to 4 channels"),
         (X[0, 0], "1 to 4 channels"),
-        ((X, X[..., 0]), "a dict such as .*'segmentation_masks': masks"),
+        (
+            (X, X[:, :-1, :, 0]),
+            "segmentation_masks of one channel and the images' size",
+        ),
         (NAN, "finite images"),
         ({"segmentation_masks": X[..., 0]}, "dict with 'images'"),
         ({"images": X, "segmentation_masks": X}, "one channel"),
@@ -105,13 +108,77 @@ def test_types_are_checked_within_tf_data():
         sizeless.map(Warp())
 
 
+LAYERS = [
+    lambda: Warp(rotation=30, seed=3),
+    lambda: augment.Pipeline([Crop(4, seed=3)], value_range=(0, 1)),
+]
+MASKS = (np.arange(2 * 8 * 9) % 3).reshape(2, 8, 9)
+MAPS = np.linspace(0, 1, MASKS.size, dtype="float32").reshape(MASKS.shape)
+
+
+@pytest.mark.parametrize("make", LAYERS)
 @pytest.mark.parametrize(
-    "make", [lambda: Warp(rotation=3), lambda: augment.Pipeline([Crop(4)])]
+    ("names", "row"),
+    [
+        (("images", "segmentation_masks"), (X, MASKS)),
+        (("images", "segmentation_masks"), (X, MASKS[..., None])),
+        (("images", "segmentation_masks"), (X[0], MASKS[0])),
+        (("images", "segmentation_masks", "weight_maps"), (X, MASKS, MAPS)),
+        (("images", "labels"), (X, np.arange(2))),
+        (("images", "labels"), (X, np.eye(2))),
+        (("images", "labels", "sample_weight"), (X, np.arange(2), np.ones(2))),
+        (("images",), (X,)),
+    ],
 )
-def test_images_and_masks_one_after_the_other_are_refused(make):
-    """As ``dataset.map(layer)`` hands over the pairs of a data set."""
-    with pytest.raises(ValueError, match=r"a dict such as .*one after the other"):
-        make()(X, X[..., 0])
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_things_in_a_row_are_moved_as_those_of_a_dict(make, names, row, one_by_one):
+    found = make()(*row) if one_by_one and len(row) > 1 else make()(row)
+    wanted = make()(dict(zip(names, row, strict=True)))
+    assert isinstance(found, tuple)
+    assert len(found) == len(row)
+    for name, value in zip(names, found, strict=True):
+        np.testing.assert_array_equal(value, wanted[name])
+
+
+def test_pairs_of_a_data_set_are_moved_together():
+    tf = pytest.importorskip("tensorflow", reason="tf.data needs TensorFlow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("in tf.data the layers need Keras on TensorFlow")
+    images = np.repeat(MASKS[..., None], 3, axis=-1).astype("uint8")
+    pairs = tf.data.Dataset.from_tensor_slices((images, MASKS)).batch(2)
+    layer = Warp(translation=0.3, interpolation="nearest", seed=1)
+    ((moved, masks),) = pairs.map(layer)
+    np.testing.assert_array_equal(moved[..., 0], masks)
+    assert (np.asarray(masks) != MASKS).any()
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("row", [(X, MASKS, MAPS, MAPS), (X, {"labels": 1}), (X, True)])
+def test_other_things_in_a_row_are_refused(make, row):
+    with pytest.raises(ValueError, match=rf"a dict such as .*given {len(row)} things"):
+        make()(*row)
+
+
+@pytest.mark.parametrize(
+    ("layer", "images", "told"),
+    [
+        (Warp(rotation=3), NAN, "takes finite images"),
+        (Crop(4), NAN, "takes finite images"),
+        (
+            augment.pipeline("digits", value_range=(0, 1)),
+            X * 300,
+            "value_range of this",
+        ),
+        (augment.pipeline("digits"), X * np.linspace(0, 1, 9)[:, None], "value_range"),
+    ],
+)
+def test_values_are_checked_within_a_model_too(layer, images, told):
+    model = keras.Sequential(
+        [keras.Input(images.shape[1:]), layer, keras.layers.Flatten()]
+    )
+    model.compile("sgd", "mse")
+    with pytest.raises(Exception, match=told):  # an error of the backend's own
+        model.fit(images, np.zeros((len(images), 1)), verbose=0)
 
 
 @pytest.mark.parametrize("label", [-1, 256, 0.5])
