@@ -139,7 +139,7 @@ def _demand_finite(who: str, key: str, x) -> None:
 def named(who: str, inputs, others) -> dict:
     """What a layer is given, as a dict: images alone, a dict, or tensors in a row.
 
-    In a row, as a ``tf.data`` set of pairs has them, come images, then masks (which have
+    In a row, as a ``tf.data`` set of pairs has them: images, then masks (which have
     the images' height and width) or labels (which have not), then weights of those.
     """
     if isinstance(inputs, dict) and not others:

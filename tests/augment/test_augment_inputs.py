@@ -112,7 +112,7 @@ LAYERS = [
     lambda: Warp(rotation=30, seed=3),
     lambda: augment.Pipeline([Crop(4, seed=3)], value_range=(0, 1)),
 ]
-MASKS = (np.arange(2 * 8 * 9) % 3).reshape(2, 8, 9)
+MASKS = np.random.default_rng(0).integers(3, size=(2, 8, 9))
 MAPS = np.linspace(0, 1, MASKS.size, dtype="float32").reshape(MASKS.shape)
 
 
