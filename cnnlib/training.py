@@ -53,22 +53,39 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in names}
 
 
+# What is better when it is lower, by what its name contains or is.
+LOWER = ("loss", "error", "crossentropy", "divergence", "hinge", "poisson")
+LOWER_NAMES = ("mae", "mse", "mape", "msle")
+
+
 class TimeToAccuracy(keras.callbacks.Callback):
     """How long training takes to a given accuracy, validation not counted.
 
     After ``fit``: ``seconds`` and ``epoch`` (from 1) of the first epoch that reached
-    the target, both None if none did; ``history``, one (seconds, value) per epoch. The
-    clock starts when training begins, so compiling is counted.
+    the target, both None if none did; ``history``, one (seconds, value) per epoch that
+    reports the value, as not all do where there is a ``validation_freq``. The clock
+    starts when training begins, so compiling is counted.
 
-    ``monitor`` is the metric to reach ``target``; ``stop`` ends training there.
+    Args:
+        target: the value to reach.
+        monitor: the name of the metric or loss, as ``fit`` reports it.
+        stop: whether training ends there.
+        mode: "max" or "min", whether higher or lower is better; None to tell by the
+            name: losses and errors are better when lower.
 
     Raises:
-        ValueError: at the end of the first epoch, if ``monitor`` is not among its logs.
+        ValueError: another mode; and at the end of an epoch that should have reported
+            ``monitor``, or of training without it.
     """
 
-    def __init__(self, target, *, monitor="val_accuracy", stop=False):
+    def __init__(self, target, *, monitor="val_accuracy", stop=False, mode=None):
         super().__init__()
-        self.target, self.monitor, self.stop = target, monitor, stop
+        checks.choice("TimeToAccuracy", "mode", mode, ("max", "min", None))
+        self.target = checks.number("TimeToAccuracy", "target", target)
+        self.monitor, self.stop = monitor, stop
+        name = monitor.removeprefix("val_")
+        lower = name in LOWER_NAMES or any(word in name for word in LOWER)
+        self.mode = mode or ("min" if lower else "max")
         self.seconds, self.epoch, self.history = None, None, []
 
     def on_train_begin(self, logs=None):
@@ -83,17 +100,29 @@ class TimeToAccuracy(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
+        validated = any(name.startswith("val_") for name in logs)
         if self.monitor not in logs:
-            raise ValueError(
-                f"TimeToAccuracy watches {self.monitor!r}, which fit does not report; "
-                f"it reports {', '.join(sorted(logs))}"
-            )
+            if validated or not self.monitor.startswith("val_"):
+                self._refuse(f"it reports {', '.join(sorted(logs))}")
+            return
         value = float(logs[self.monitor])
         elapsed = time.perf_counter() - self._start - self._paused
         self.history.append((elapsed, value))
-        if self.epoch is None and value >= self.target:
+        lead = value - self.target if self.mode == "max" else self.target - value
+        if self.epoch is None and lead >= 0:
             self.seconds, self.epoch = elapsed, epoch + 1
-            self.model.stop_training = self.model.stop_training or self.stop
+            if self.stop:
+                self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        if not self.history:
+            self._refuse("there was no validation")
+
+    def _refuse(self, reason: str) -> None:
+        raise ValueError(
+            f"TimeToAccuracy watches {self.monitor!r}, which fit does not report: "
+            f"{reason}"
+        )
 
 
 def restart(model: keras.Model, build: Callable, seed: int) -> keras.Model:

@@ -108,6 +108,60 @@ def test_a_metric_that_fit_does_not_report_is_named(monkeypatch):
         epochs(timer, Clock(monkeypatch), [0.5])
 
 
+@pytest.mark.parametrize(
+    ("monitor", "mode", "reached"),
+    [
+        ("val_accuracy", None, 2),
+        ("val_loss", None, 1),
+        ("val_mean_absolute_error", None, 1),
+        ("val_mae", None, 1),
+        ("val_accuracy", "min", 1),
+        ("val_loss", "max", 2),
+        ("val_mean_iou", None, 2),
+    ],
+)
+def test_the_clock_knows_whether_lower_is_better(monitor, mode, reached, monkeypatch):
+    Clock(monkeypatch)
+    timer = TimeToAccuracy(0.5, monitor=monitor, mode=mode)
+    timer.set_model(keras.Sequential())
+    timer.on_train_begin()
+    for epoch, value in enumerate([0.4, 0.6]):
+        timer.on_epoch_end(epoch, {monitor: value, "val_other": 1.0})
+    assert timer.epoch == reached
+
+
+def test_another_mode_is_refused():
+    with pytest.raises(ValueError, match="takes mode='max', 'min' or None; given 'up'"):
+        TimeToAccuracy(0.9, mode="up")
+    with pytest.raises(ValueError, match="target a finite number; given '90 %'"):
+        TimeToAccuracy("90 %")
+
+
+def straight_line(callback, **settings):
+    x = np.linspace(0, 1, 8, dtype="float32")[:, None]
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.3), "mse")
+    model.fit(x, x, callbacks=[callback], verbose=0, **settings)
+    return x
+
+
+@pytest.mark.parametrize("every", [2, 3, [1, 4]])
+def test_the_clock_waits_for_epochs_that_are_validated(every):
+    timer = TimeToAccuracy(-1, monitor="val_loss")
+    x = np.ones((2, 1), "float32")
+    straight_line(timer, epochs=4, validation_data=(x, x), validation_freq=every)
+    assert len(timer.history) == (1 if every == 3 else 2)
+    assert timer.epoch is None
+
+
+def test_a_fit_that_never_validates_is_told():
+    with pytest.raises(ValueError, match=r"'val_loss'.*there was no validation"):
+        straight_line(TimeToAccuracy(0.1, monitor="val_loss"), epochs=2)
+    timer = TimeToAccuracy(100, monitor="loss")
+    straight_line(timer, epochs=2)
+    assert timer.epoch == 1
+
+
 def test_schedule_and_clock_work_in_fit():
     x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
     y = (x.sum(axis=1) > 0).astype("int32")
