@@ -19,6 +19,7 @@ __all__ = [
     "gradient",
     "input_gradient",
     "slope",
+    "through",
     "weight_gradients",
 ]
 
@@ -39,6 +40,29 @@ def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
 def slope(function: Callable, x):
     """``gradient`` of and to a tensor, for use inside of what Keras compiles."""
     return _slopes(lambda tensors: function(tensors[0]), [ops.convert_to_tensor(x)])[0]
+
+
+def through(output, loss: Callable):
+    """A number whose gradient is that of a loss of ``output``, kept within half floats.
+
+    A network of half precision can hold no gradient below 6e-8, which is that of a
+    cross-entropy whose softmax is sure. So the loss is differentiated in float32 by the
+    output alone, and each example's slope divided by a power of two before it goes
+    through the network.
+
+    Returns:
+        the number, and the powers of two, (n, 1), to multiply each example's gradient
+        by; 1 where ``output`` is not of half precision, whose number is the loss.
+    """
+    if "16" not in keras.backend.standardize_dtype(output.dtype):
+        return loss(output), ops.ones((1, 1))
+    output = ops.cast(output, "float32")
+    towards = slope(loss, ops.stop_gradient(output))
+    largest = ops.max(ops.abs(towards), axis=range(1, len(output.shape)), keepdims=True)
+    least = 2.0**-126  # below it float32 has no more than zero
+    power = ops.exp2(ops.floor(ops.log2(ops.maximum(largest, least))))
+    number = ops.sum(ops.stop_gradient(towards / power) * output)
+    return number, ops.reshape(power, (-1, 1))
 
 
 # What has been compiled for a model goes when the model goes.
@@ -77,9 +101,10 @@ def _compile(model: weakref.ref, loss: Callable) -> Callable:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(x)
                 output = model()(x, training=False)
-                total = ops.sum(loss(output, *others))
+                total, powers = through(output, lambda o: ops.sum(loss(o, *others)))
             none = tf.UnconnectedGradients.ZERO
-            return tape.gradient(total, x, unconnected_gradients=none), output
+            slopes = tape.gradient(total, x, unconnected_gradients=none)
+            return _times(slopes, powers), output
 
         # Traced for any number of examples, or each would be traced anew.
         def run(*arrays):
@@ -95,14 +120,16 @@ def _compile(model: weakref.ref, loss: Callable) -> Callable:
         # Weights are arguments: what is compiled would hold those of the first call.
         def total(x, weights, fixed, *others):
             output, _ = model().stateless_call(weights, fixed, x, training=False)
-            return ops.sum(loss(output, *others)), output
+            number, powers = through(output, lambda o: ops.sum(loss(o, *others)))
+            return number, (powers, output)
 
         both = jax.jit(jax.grad(total, has_aux=True))
 
         def run(x, *others):
             weights = [variable.value for variable in model().trainable_variables]
             fixed = [variable.value for variable in model().non_trainable_variables]
-            return both(x, weights, fixed, *others)
+            slopes, (powers, output) = both(x, weights, fixed, *others)
+            return _times(slopes, powers), output
 
     else:
         raise _unknown(backend)
@@ -112,6 +139,11 @@ def _compile(model: weakref.ref, loss: Callable) -> Callable:
         return tuple(ops.convert_to_numpy(result) for result in run(*tensors))
 
     return function
+
+
+def _times(slopes, powers):
+    """Each example's gradient times its number, (n, 1) or (1, 1)."""
+    return slopes * ops.reshape(powers, (-1, *(1 for _ in slopes.shape[1:])))
 
 
 def weight_gradients(

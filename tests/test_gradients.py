@@ -274,3 +274,16 @@ def test_a_slope_is_a_tensor_from_an_array_or_a_tensor():
         np.testing.assert_allclose(ops.convert_to_numpy(found), 3 * x**2, rtol=1e-5)
     with pytest.raises(ValueError, match="one number"):
         slope(lambda x: x, x)
+
+
+def test_in_half_precision_gradients_keep_their_size():
+    """Of each example its own, from 1e-10 on; the model's output comes as it is."""
+    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, dtype=policy)])
+    weights = np.asarray(model.layers[0].kernel)
+    sizes = np.array([1e-10, 1.0, 1e6], "float32")
+    slopes = input_gradient(model, lambda z, size: size * (z[:, 0] - 2 * z[:, 1]))
+    found, output = slopes(numbers(3, 3), sizes)
+    expected = sizes[:, None] * (weights[:, 0] - 2 * weights[:, 1])
+    np.testing.assert_allclose(found, expected, rtol=5e-3)
+    assert output.dtype == "float16"

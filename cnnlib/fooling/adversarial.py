@@ -1,12 +1,14 @@
 """Adversarial training, as a model that ``fit`` takes."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from cnnlib import checks, gradients
 from cnnlib.fooling import inputs
 
 
+@keras.saving.register_keras_serializable("cnnlib")
 class AdversarialTraining(keras.Model):
     """A model around another one, which it trains on images and on their attacks.
 
@@ -23,7 +25,8 @@ class AdversarialTraining(keras.Model):
         trainer.compile("adam", SparseCategoricalCrossentropy(from_logits=True))
         trainer.fit(x, y)  # trains model
 
-    Weights and layers are the model's own: attack, save and use that one.
+    Weights and layers are the model's own: attack and use that one. Saved, as by
+    ``ModelCheckpoint``, both come back, and training goes on.
 
     Args:
         model: any built classifier of one input that emits logits.
@@ -49,6 +52,20 @@ class AdversarialTraining(keras.Model):
     def call(self, x, training=None):
         return self.model(x, training=training)
 
+    def get_config(self):
+        bounds = [np.asarray(bound).tolist() for bound in self.box]
+        return {
+            "model": keras.saving.serialize_keras_object(self.model),
+            "epsilon": self.epsilon,
+            "alpha": self.alpha,
+            "bounds": bounds,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        model = keras.saving.deserialize_keras_object(config["model"])
+        return cls(**{**config, "model": model})
+
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
@@ -62,13 +79,15 @@ class AdversarialTraining(keras.Model):
                 f"{keras.backend.standardize_dtype(x.dtype)}: rescale them first"
             )
 
-        def loss(x):
-            logits = self.model(x, training=False)
+        def loss(logits):
             return super(AdversarialTraining, self).compute_loss(
                 x, y, logits, sample_weight, False
             )
 
-        step = self.epsilon * ops.sign(gradients.slope(loss, x))
+        def number(x):
+            return gradients.through(self.model(x, training=False), loss)[0]
+
+        step = self.epsilon * ops.sign(gradients.slope(number, x))
         attacked = ops.stop_gradient(ops.clip(x + step, self.box.low, self.box.high))
         logits = self.model(attacked, training=True)
         attacked_loss = super().compute_loss(

@@ -186,3 +186,41 @@ def test_bad_settings_are_refused():
         AdversarialTraining(model, 0.1, bounds=(1, 0))
     with pytest.raises(ValueError, match="'net' has no weights yet"):
         AdversarialTraining(keras.Sequential([layers.Dense(2)], name="net"), 0.1)
+
+
+def test_a_checkpoint_of_it_comes_back_and_training_goes_on(tmp_path):
+    x, y = nets.some(0)
+    trainer = AdversarialTraining(nets.bent(), 0.2, alpha=0.25, bounds=(-1, 2))
+    trainer.compile(keras.optimizers.SGD(0.3, momentum=0.9), CE)
+    path = str(tmp_path / "adversarial.keras")
+    keep = keras.callbacks.ModelCheckpoint(path)
+    trainer.fit(x, y, epochs=2, callbacks=[keep], verbose=0)
+    again = keras.models.load_model(path)
+    assert (again.epsilon, again.alpha) == (0.2, 0.25)
+    assert [float(bound) for bound in again.box] == [-1, 2]
+    for one in (trainer, again):
+        one.fit(x, y, epochs=2, batch_size=5, shuffle=False, verbose=0)
+    for a, b in zip(trainer.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def sure(policy, lead):
+    """Two logits far apart, whose softmax half floats take for certain."""
+    with_policy = keras.dtype_policies.DTypePolicy(policy)
+    dense = layers.Dense(2, use_bias=False, dtype=with_policy)
+    model = keras.Sequential([keras.Input((3,)), dense])
+    dense.set_weights([lead * np.outer([1.0, 2, -0.5], [1, -1]) / 2.5])
+    return model
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_in_half_precision_a_sure_network_is_attacked_too(policy):
+    """The attack lowers the plain loss' logit by ε · ‖w‖₁; seen in the mixed loss."""
+    lead, size = 18.0, 0.25
+    model = sure(policy, lead)
+    x, y = np.full((4, 3), 0.5, "float32"), np.zeros(4, "int32")
+    trainer = AdversarialTraining(model, size, alpha=0)
+    trainer.compile(keras.optimizers.SGD(0.0), CE)
+    loss = trainer.fit(x, y, batch_size=4, verbose=0).history["loss"][0]
+    attacked = lead * (1 - size * 3.5 / 1.25)
+    assert loss == pytest.approx(np.log1p(np.exp(-attacked)), rel=0.1)

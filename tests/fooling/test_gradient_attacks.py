@@ -217,3 +217,18 @@ def test_settings_out_of_range_are_refused(settings, message):
     x, y = nets.some(0)
     with pytest.raises(ValueError, match=message):
         pgd(nets.bent(), x, y, **{"epsilon": 0.1, **settings})
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("lead", [0.5, 8.0, 18.0])
+@pytest.mark.parametrize("attack", [fgsm, pgd])
+def test_no_precision_hides_the_gradient(policy, lead, attack):
+    """A cross-entropy whose slope at these logits is below what half floats hold."""
+    policy = keras.dtype_policies.DTypePolicy(policy)
+    dense = keras.layers.Dense(2, use_bias=False, dtype=policy)
+    model = keras.Sequential([keras.Input((4,)), dense])
+    towards = np.array([1.0, -2, 0.5, -0.25])
+    x = 0.5 + 0.1 * np.array([towards, 2 * towards])  # one is surer than the other
+    dense.set_weights([np.outer(towards, [1, -1]) * lead / 2 / (x[0] @ towards)])
+    found = attack(model, x, [0, 0], 0.125)
+    np.testing.assert_allclose(found - x, -0.125 * np.sign([towards] * 2), atol=1e-6)
