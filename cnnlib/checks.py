@@ -93,6 +93,18 @@ def pair(who: str, name: str, value, least: int = 1) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
+def span(who: str, name: str, value) -> tuple[float, float]:
+    """(low, high), two finite numbers, the first below the second."""
+    ends = tuple(value) if isinstance(value, (tuple, list)) else ()
+    real = all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends)
+    if len(ends) != 2 or not real or not ends[0] < ends[1]:
+        raise ValueError(
+            f"{who} takes {name}=(low, high), finite and low below high; given "
+            f"{value!r}"
+        )
+    return ends
+
+
 AXES = {
     1: "(length, channels)",
     2: "(height, width, channels)",

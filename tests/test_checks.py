@@ -47,6 +47,13 @@ def test_numbers_lie_between_their_bounds(bounds, inside, outside, said):
             checks.number("f", "rate", value, **bounds)
 
 
+def test_a_span_has_two_ends_in_order():
+    assert checks.span("f", "range", [0, 255]) == (0, 255)
+    for value in (1, (1,), (0, 1, 2), (1, 1), (2, 1), (0, math.nan), ("0", "1"), None):
+        with pytest.raises(ValueError, match=r"f takes range=\(low, high\), finite"):
+            checks.span("f", "range", value)
+
+
 def test_a_choice_is_one_of_its_kind():
     checks.choice("f", "norm", "l2", ("linf", "l2"))
     checks.choice("f", "groups", 2, (1, 2))

@@ -190,6 +190,80 @@ def test_sixteen_bit_grey_keeps_its_levels(tmp_path):
     np.testing.assert_array_equal(grey[..., 0], levels // 257)
 
 
+LEVELS = (np.arange(16).reshape(4, 4) * 273).astype(np.uint16)  # 0 to 4,095, by 17/255
+
+
+def twelve_bits(file):
+    """A TIFF of 12 bits a pixel, two pixels in three bytes, as microscopes write it."""
+    packed = b"".join(
+        bytes([a >> 4, (a & 15) << 4 | b >> 8, b & 255])
+        for a, b in LEVELS.reshape(-1, 2).tolist()
+    )
+    tags = [(256, 4), (257, 4), (258, 12), (259, 1), (262, 1), (273, 8)]
+    tags += [(277, 1), (278, 4), (279, len(packed))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    start = 8 + len(packed)
+    header = b"II*\0" + struct.pack("<I", start)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(
+        header + packed + struct.pack("<H", len(tags)) + entries + b"\0" * 4
+    )
+
+
+def test_a_tiff_of_twelve_bits_states_its_own_range(tmp_path):
+    twelve_bits(tmp_path / "a" / "x.tif")
+    grey = only(tmp_path, channels=1)[..., 0]
+    np.testing.assert_array_equal(grey, np.arange(16).reshape(4, 4) * 17)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_twelve_bits_in_a_file_of_sixteen_need_to_be_told(suffix, tmp_path):
+    save(tmp_path / "a" / f"x.{suffix}", Image.fromarray(LEVELS))
+    told = only(tmp_path, channels=1, value_range=(0, 4095))[..., 0]
+    np.testing.assert_array_equal(told, np.arange(16).reshape(4, 4) * 17)
+    assert only(tmp_path, channels=1).max() == 4095 // 257
+    inner = only(tmp_path, channels=1, value_range=(273, 546))[..., 0]
+    assert inner.ravel().tolist() == [0, 0] + [255] * 14  # beyond, it is cut off
+
+
+def test_where_the_least_level_is_white_a_picture_is_no_negative(tmp_path):
+    image = Image.fromarray(LEVELS * 16)
+    file = save(tmp_path / "a" / "x.tif", image, tiffinfo={262: 0})
+    with Image.open(file) as stored:
+        assert stored.tag_v2[262] == 0
+    grey = only(tmp_path, channels=1)[..., 0]
+    np.testing.assert_array_equal(grey, 255 - LEVELS * 16 // 257)
+
+
+def test_a_transparent_level_of_sixteen_bits_becomes_white(tmp_path):
+    save(tmp_path / "a" / "x.png", Image.fromarray(LEVELS), transparency=273)
+    grey = only(tmp_path, channels=1)[..., 0]
+    assert grey.ravel()[:3].tolist() == [0, 255, 546 // 257]
+
+
+def test_a_turned_picture_of_sixteen_bits_is_upright(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 3  # upside down
+    save(tmp_path / "a" / "x.png", Image.fromarray(LEVELS), exif=exif)
+    grey = only(tmp_path, channels=1, value_range=(0, 4095))[..., 0]
+    np.testing.assert_array_equal(grey[::-1, ::-1], np.arange(16).reshape(4, 4) * 17)
+
+
+def test_a_pgm_states_its_own_range(tmp_path):
+    (tmp_path / "a").mkdir()
+    header = b"P5 4 4 4095\n"
+    (tmp_path / "a" / "x.pgm").write_bytes(header + LEVELS.astype(">u2").tobytes())
+    grey = only(tmp_path, channels=1)[..., 0]
+    np.testing.assert_array_equal(grey, np.arange(16).reshape(4, 4) * 17)
+
+
+def test_floats_are_taken_with_a_range(tmp_path):
+    levels = np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4)
+    save(tmp_path / "a" / "x.tif", Image.fromarray(levels))
+    grey = only(tmp_path, channels=1, value_range=(-1.0, 1.0))[..., 0]
+    assert np.abs(grey.ravel().astype(int) - np.arange(16) * 17).max() <= 1
+
+
 def test_transparent_parts_become_white(tmp_path):
     pixels = np.zeros((4, 4, 4), np.uint8)
     pixels[..., 0], pixels[:2, :, 3] = 255, 255  # red above; clear, but red, below
@@ -326,7 +400,9 @@ def test_a_damaged_image_is_named(tmp_path):
 
 def test_pixels_without_a_known_range_are_refused(tmp_path):
     save(tmp_path / "a" / "x.tif", Image.fromarray(np.ones((4, 4), np.float32)))
-    with pytest.raises(ValueError, match=r"x\.tif .*mode F.* no known range"):
+    with pytest.raises(
+        ValueError, match=r"x\.tif .*mode F.* no known range: give value_range"
+    ):
         image_folder(tmp_path, size=4, split=0)
 
 

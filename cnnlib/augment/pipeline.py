@@ -34,7 +34,8 @@ class ColorShift(keras.layers.Layer):
     def __init__(self, strength=0.1, *, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(**kwargs)
         checks.number("ColorShift", "strength", strength, least=0)
-        self.strength, self.value_range, self.seed = strength, tuple(value_range), seed
+        self.strength, self.seed = strength, seed
+        self.value_range = checks.span("ColorShift", "value_range", value_range)
         self.generator = keras.random.SeedGenerator(seed)
 
     def __call__(self, images, *args, **kwargs):
@@ -91,7 +92,7 @@ class Pipeline(keras.layers.Layer):
     def __init__(self, layers, *, value_range=(0, 255), **kwargs):
         super().__init__(**kwargs)
         self.layers = list(layers)
-        self.value_range = tuple(value_range)
+        self.value_range = checks.span("Pipeline", "value_range", value_range)
 
     def __call__(self, inputs, *others, **kwargs):
         tensors = named("a Pipeline", inputs, others)
@@ -237,7 +238,8 @@ def pipeline(name, *, value_range=(0, 255), seed=None, **settings) -> Pipeline:
     """
     checks.named("pipeline", name, PIPELINES)
     seeds = [None if seed is None else 3 * seed + i for i in range(3)]
-    layers = PIPELINES[name](tuple(value_range), seeds, **settings)
+    value_range = checks.span("pipeline", "value_range", value_range)
+    layers = PIPELINES[name](value_range, seeds, **settings)
     return Pipeline(layers, value_range=value_range, name=name)
 
 

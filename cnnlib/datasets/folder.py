@@ -24,6 +24,7 @@ def image_folder(
     split: float = 0.2,
     seed: int = 0,
     channels: int = 3,
+    value_range: tuple[float, float] | None = None,
 ) -> Dataset:
     """Load one's own images, named by the folders they lie in.
 
@@ -37,7 +38,8 @@ def image_folder(
     same on every machine. Each image is turned upright (EXIF), cut to the largest
     central part that has the shape of ``size``, and resized bilinearly with
     antialiasing. Transparent parts become white; of an animation the first frame is
-    taken; 16-bit grey levels are divided by 257.
+    taken. Grey levels of more than 8 bits become 0 to 255: from 0 to what their format
+    states (4,095 in a TIFF of 12 bits), or from ``value_range``.
 
     Everything is checked before the first image is decoded.
 
@@ -48,6 +50,9 @@ def image_folder(
             there are ``train`` and ``test``.
         seed: of the split, a whole number from 0.
         channels: 3 for colour, 1 for grey (the luma of ITU-R 601).
+        value_range: (black, white) of grey levels of more than 8 bits, such as (0,
+            4095) where a microscope of 12 bits writes files of 16; what lies beyond
+            is cut off. None for the format's own range.
 
     Returns:
         A ``Dataset`` with class names in sorted order. Images come class by class,
@@ -64,6 +69,8 @@ def image_folder(
     split = checks.number(who, "split", split, least=0, below=1)
     seed = checks.integer(who, "seed", seed, least=0)
     checks.choice(who, "channels", channels, (1, 3))
+    if value_range is not None:
+        value_range = checks.span(who, "value_range", value_range)
     root = Path(path).expanduser()
     if not root.exists():
         raise FileNotFoundError(f"there is no folder {root}")
@@ -75,8 +82,8 @@ def image_folder(
         with _opened(file):
             pass  # reads the header only: quick, and finds most of what is no image
     names = tuple(train)
-    shape = (height, width, channels)
-    return Dataset(*_load(train, names, shape), *_load(test, names, shape), names)
+    how = (height, width, channels), value_range
+    return Dataset(*_load(train, names, *how), *_load(test, names, *how), names)
 
 
 Part = dict[str, list[Path]]  # class: its files
@@ -157,12 +164,15 @@ def _visible(root: Path, folder: Path) -> Iterator[Path]:
 
 
 def _load(
-    part: Mapping[str, Sequence[Path]], names: Sequence[str], shape: tuple
+    part: Mapping[str, Sequence[Path]],
+    names: Sequence[str],
+    shape: tuple,
+    value_range: tuple | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     labelled = [(k, f) for k, name in enumerate(names) for f in part.get(name, ())]
     x = np.empty((len(labelled), *shape), np.uint8)
     for place, (_, file) in zip(x, labelled, strict=True):
-        place[:] = _read(file, shape)
+        place[:] = _read(file, shape, value_range)
     return x, np.array([k for k, _ in labelled], np.int32)
 
 
@@ -184,17 +194,40 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise ValueError(f"{file} can't be read as an image: {reason}") from error
 
 
-def _read(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
+def _read(file: Path, shape: tuple[int, int, int], value_range) -> np.ndarray:
     height, width, channels = shape
     with _opened(file) as image:
-        image = ImageOps.exif_transpose(image)
-        if image.mode in ("I", "F"):
-            raise ValueError(f"its pixels (mode {image.mode}) have no known range")
-        if image.mode.startswith("I;16"):
-            image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        opened, image = image, ImageOps.exif_transpose(image)
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            image = _eight_bits(image, opened, value_range)
         if image.has_transparency_data:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
         image = image.convert("L" if channels == 1 else "RGB")
         fitted = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
         return np.asarray(fitted).reshape(shape)
+
+
+BITS, PHOTOMETRIC = 258, 262  # TIFF's tags; photometric 0: the least value is white
+
+
+def _eight_bits(image: Image.Image, opened: Image.Image, value_range) -> Image.Image:
+    """Grey levels of more than 8 bits as 0 to 255, by what the file ``opened`` says."""
+    tags = getattr(opened, "tag_v2", {})
+    levels, negative = np.asarray(image), tags.get(PHOTOMETRIC) == 0
+    if value_range is None and image.mode.startswith("I;16"):
+        value_range = 0, 2 ** tags.get(BITS, (16,))[0] - 1
+    elif value_range is None and opened.format == "PPM":
+        value_range = 0, 65535  # to which Pillow scales from what the file states
+    elif value_range is None:
+        raise ValueError(
+            f"its pixels (mode {image.mode}) have no known range: give value_range"
+        )
+    black, white = value_range
+    grey = (levels.astype("float64") - black) * (255 / (white - black))
+    grey = np.floor(grey.clip(0, 255) + 1e-9).astype(np.uint8)
+    grey = 255 - grey if negative else grey
+    clear = opened.info.get("transparency")
+    if isinstance(clear, int):  # one level is transparent, and becomes white
+        grey[levels == clear] = 255
+    return Image.fromarray(grey)
