@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,7 +14,11 @@ import nbformat
 from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.markdown_mistune import (
+    InvalidNotebook,
+    IPythonRenderer,
+    MarkdownWithMath,
+)
 from pygments.formatters import HtmlFormatter
 
 from cnnlib import claims
@@ -59,6 +64,19 @@ class _Markdown(IPythonRenderer):
 
     def latex_environment(self, name: str, body: str) -> str:
         return mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+
+    # Unlike nbconvert's own, these leave the writer's HTML as it is, but for pictures.
+    def block_html(self, html: str) -> str:
+        return self._embedded(html) + "\n"
+
+    def inline_html(self, html: str) -> str:
+        return self._embedded(html)
+
+    def _embedded(self, html: str) -> str:
+        def embed(found: re.Match) -> str:
+            return found[1] + self._embed_image_or_attachment(found[3]) + found[2]
+
+        return re.sub(r"""(<img\b[^>]*?\bsrc\s*=\s*(["']))(.*?)\2""", embed, html)
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         target, mark, anchor = url.partition("#")
@@ -210,7 +228,52 @@ def _render(
         "next": stems[here + 1] if here + 1 < len(stems) else None,
     }
     exporter = _Exporter(course, stems, template)
-    return exporter.from_notebook_node(nb, resources)[0]
+    try:
+        made = exporter.from_notebook_node(nb, resources)[0]
+    except InvalidNotebook as error:  # an attachment that is not there
+        raise CourseError(f"{lesson.stem}: {error}") from None
+    if asked := fetched(made):
+        raise CourseError(
+            f"{lesson.stem}: a page asks for nothing from elsewhere, but this would "
+            f"fetch {', '.join(asked)}: attach the picture to its cell"
+        )
+    return made
+
+
+class _Fetched(HTMLParser):
+    """Collects what a browser would fetch for a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[str] = []
+        self.style = False
+
+    def handle_starttag(self, tag, attrs):
+        self.style = tag == "style"
+        names = {"src", "srcset", "poster", "data", "background"}
+        names |= {"href", "xlink:href"} if tag in ("link", "image", "use") else set()
+        values = [value or "" for name, value in attrs if name in names]
+        self.found += [v for v in values if not re.match(r"data:|#|$", v)]
+        self._in_style("".join(value or "" for name, value in attrs if name == "style"))
+
+    def handle_endtag(self, tag):
+        self.style = False
+
+    def handle_data(self, data):
+        if self.style:
+            self._in_style(data)
+
+    def _in_style(self, text: str) -> None:
+        urls = re.findall(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""", text)
+        asked = [one or other for one, other in urls]
+        self.found += [url for url in asked if not re.match(r"data:|#", url)]
+
+
+def fetched(html: str) -> list[str]:
+    """The addresses that a browser would fetch to show a page; links are none."""
+    parser = _Fetched()
+    parser.feed(html)
+    return parser.found
 
 
 def page(course: Course, nb, lesson: Lesson, made_from: str) -> str:

@@ -1,5 +1,6 @@
 """Pages and decks: what they show, what they hide, and that they fetch nothing."""
 
+import base64
 import re
 from pathlib import Path
 
@@ -179,3 +180,106 @@ def test_a_widget_is_a_hint_on_the_page(full_course):
     full_course.add("04_live", code("interact(show)", outputs=[output]))
     assert full_course.run("slides") == 0
     assert "interactive(...)" not in full_course.built("decks/04_live.html")
+
+
+# --- cells as JupyterLab takes them, whatever the course itself uses ------------------
+
+
+def drawn(course, *cells, make=render.page):
+    course.add("01_a", *cells)
+    path = course.notebook("01_a")
+    nb = nbformat.read(path, as_version=4)
+    return make(Course(course.root), nb, Lesson.of(path, nb), "")
+
+
+MAKE = pytest.mark.parametrize("make", [render.page, render.deck])
+
+
+@MAKE
+def test_a_raw_cell_is_shown_as_its_text(course, make):
+    first = v4.new_raw_cell("a < b & <b>c</b>")
+    html = v4.new_raw_cell("<em>said</em>", metadata={"raw_mimetype": "text/html"})
+    soup = BeautifulSoup(
+        drawn(course, markdown("## One", "slide"), first, html, make=make),
+        "html.parser",
+    )
+    assert [pre.text for pre in soup.select("pre.output")] == [first.source]
+    assert soup.em.text == "said"
+
+
+@MAKE
+def test_inline_html_is_left_as_it_is(course, make):
+    written = (
+        "<details><summary>More</summary>\n\nhidden *text*\n\n</details>\n\n"
+        "Press <kbd>A</kbd>, <span style='color:red'>red</span>, x<sub>2</sub>."
+    )
+    soup = BeautifulSoup(drawn(course, markdown(written), make=make), "html.parser")
+    assert soup.details.em.text == "text"
+    found = [soup.kbd.text, soup.find("span", style=True).text, soup.sub.text]
+    assert found == ["A", "red", "2"]
+
+
+@MAKE
+def test_pictures_of_a_cell_are_embedded(course, make):
+    png = picture().data["image/png"]
+    (course.root / "notebooks").mkdir(exist_ok=True)
+    (course.root / "notebooks/there.png").write_bytes(base64.b64decode(png))
+    cell = markdown(
+        "![a](attachment:a.png) ![b](there.png)\n\n"
+        "<img alt='c' src='attachment:a.png' width=\"9\"> <img src=\"there.png\">"
+    )
+    cell.attachments = {"a.png": {"image/png": png}}
+    soup = BeautifulSoup(drawn(course, cell, make=make), "html.parser")
+    assert [img["src"] for img in soup.select("img")] == [
+        f"data:image/png;base64,{png}"
+    ] * 4
+
+
+REMOTE = "https://example.org/cat.png"
+
+
+@MAKE
+@pytest.mark.parametrize(
+    ("cell", "asked"),
+    [
+        (markdown(f"![a cat]({REMOTE})"), REMOTE),
+        (markdown(f"A <img src='{REMOTE}'> cat"), REMOTE),
+        (markdown("<img src='//example.org/cat.png'>"), "//example.org/cat.png"),
+        (markdown(f"<video poster='{REMOTE}'></video>"), REMOTE),
+        (markdown(f"<p style='background: url({REMOTE})'>cat</p>"), REMOTE),
+        (markdown(f"<style>@import '{REMOTE}'</style>"), REMOTE),
+        (markdown(f"<iframe src='{REMOTE}'></iframe>"), REMOTE),
+        (markdown("![a](not_there.png)"), "not_there.png"),
+        (
+            code(
+                "x",
+                outputs=[
+                    v4.new_output(
+                        "display_data",
+                        data={"text/html": f"<script src='{REMOTE}'></script>"},
+                    )
+                ],
+            ),
+            REMOTE,
+        ),
+        (
+            v4.new_raw_cell(
+                f"<img src='{REMOTE}'>", metadata={"raw_mimetype": "text/html"}
+            ),
+            REMOTE,
+        ),
+    ],
+)
+def test_what_would_be_fetched_from_elsewhere_is_refused(course, cell, asked, make):
+    with pytest.raises(CourseError, match=f"01_a: .* fetch {re.escape(asked)}: attach"):
+        drawn(course, cell, make=make)
+
+
+@MAKE
+def test_a_link_is_fetched_by_nobody(course, make):
+    assert REMOTE in drawn(course, markdown(f"[a cat]({REMOTE})"), make=make)
+
+
+def test_an_attachment_that_is_not_there_is_named(course):
+    with pytest.raises(CourseError, match=r"01_a: missing attachment: a\.png"):
+        drawn(course, markdown("![a](attachment:a.png)"))
