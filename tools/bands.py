@@ -16,7 +16,7 @@ from tools.course import CourseError, write
 from tools.execute import executed, quick_env
 from tools.progress import Run
 from tools.record import machine
-from tools.runner import Runner, name_of, report
+from tools.runner import THREADS, Runner, name_of, report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,31 +78,35 @@ def bands(runner: Runner, names: list[str]) -> int:
     stored = {p: numbers.printed(nbformat.read(p, as_version=4)) for p in paths}
     found: dict[Path, dict[str, dict]] = {path: {} for path in paths if stored[path]}
     moved, errors = [], []
-    for way in WAYS:
-        env = quick_env() | {"TF_ENABLE_ONEDNN_OPTS": str(int(way.onednn))}
-        this = dataclasses.replace(runner)
-        this.threads = way.threads
+    left = {path: list(WAYS) for path in found}
 
-        def work(path: Path, env: dict[str, str], run: Run, way=way):
-            with executed(path, env, run, _prepare(way)) as (nb, _):
-                return numbers.printed(nb), _errors(nb)
+    def work(path: Path, env: dict[str, str], run: Run):
+        way = left[path].pop()
+        run.name = f"{run.name}, {way.name}"
+        env = env | dict.fromkeys(THREADS, str(way.threads))
+        env["TF_ENABLE_ONEDNN_OPTS"] = str(int(way.onednn))
+        with executed(path, env, run, _prepare(way)) as (nb, _):
+            return way, numbers.printed(nb), _errors(nb)
 
-        say(f"{way.name}:")
-        with contextlib.closing(this.run(list(found), work, env)) as done:
-            for path, outcome in done:
-                if isinstance(outcome, CourseError):
-                    errors.append(outcome)
-                    continue
-                values, raised = outcome
-                found[path][way.name] = {(v.cell, v.index): v for v in values}
-                moved += [f"{name_of(path)}  {way.name}: {line}" for line in raised]
-    report(errors)
+    # All at once, so that no core waits for the end of a round.
+    runs = [path for path in found for _ in WAYS]
+    with contextlib.closing(runner.run(runs, work, quick_env())) as done:
+        for path, outcome in done:
+            if isinstance(outcome, CourseError):
+                errors.append(outcome)
+                continue
+            way, values, raised = outcome
+            found[path][way.name] = {(v.cell, v.index): v for v in values}
+            moved += [f"{name_of(path)}  {way.name}: {line}" for line in raised]
     for path, ways in found.items():
+        if len(ways) < len(WAYS):  # it failed, which is told below
+            continue
         write(numbers.record(course.root, path.stem), _csv(path, ways))
         nb = nbformat.read(path, as_version=4)
         moved += [f"{name_of(path)}  {line}" for line in numbers.complaints(path, nb)]
     for line in moved:
         say(line)
+    report(errors)
     return 1 if moved else 0
 
 
@@ -116,8 +120,8 @@ def _csv(path: Path, ways: dict[str, dict]) -> str:
         f"Python {platform.python_version()}, {', '.join(versions)}\n"
     )
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["cell", "index", "line", *ways])
+    rows.writerow(["cell", "index", "line", *(way.name for way in WAYS)])
     for key, first in ways[WAYS[0].name].items():
-        seen = [way[key].text if key in way else "" for way in ways.values()]
+        seen = [ways[w.name][key].text if key in ways[w.name] else "" for w in WAYS]
         rows.writerow([*key, first.line, *seen])
     return out.getvalue()
