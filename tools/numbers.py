@@ -51,12 +51,17 @@ def printed(nb) -> list[Printed]:
     for cell, text in texts(nb):
         index = 0
         for line in text.splitlines():
-            short = " ".join(re.sub(bands.PATTERN, " #", line).split())
+            short = unbanded(re.sub(bands.PATTERN, " #", line))
             for match in bands.READ.finditer(line):
                 (measured,) = bands.parse(match[0])
                 found.append(Printed(cell, index, short, match[1], measured))
                 index += 1
     return found
+
+
+def unbanded(line: str) -> str:
+    """A line without its bands: other bounds do not make it another line."""
+    return " ".join(re.sub(bands.BAND, "", line).split())
 
 
 def truths(nb) -> list[str]:
@@ -162,7 +167,10 @@ def seen(path: Path) -> dict[tuple[str, int], tuple[str, list[str]]]:
     lines = path.read_text(encoding="utf-8").splitlines()
     rows = csv.reader(line for line in lines if not line.startswith("# "))
     next(rows)
-    return {(row[0], int(row[1])): (row[2], [v for v in row[3:] if v]) for row in rows}
+    return {
+        (row[0], int(row[1])): (unbanded(row[2]), [v for v in row[3:] if v])
+        for row in rows
+    }
 
 
 def complaints(path: Path, nb) -> list[str]:

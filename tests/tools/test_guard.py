@@ -194,7 +194,7 @@ FAULTS = {
     "claim dropout names no data set, size and seeds": lambda nb: nb.cells[
         5
     ].outputs.append(printed(f"{Verdict('dropout', 'holds', 'seen')}\n")),
-    "'# (between 1 and 2)': 3 is outside its band": lambda nb: edit(
+    "'#': 3 is outside its band": lambda nb: edit(
         nb, 2, outputs=[printed("3 (between 1 and 2)\n")]
     ),
     "stores an error": lambda nb: nb.cells[4].outputs.append(

@@ -37,7 +37,7 @@ def test_values_are_found_in_lines_and_tables_with_their_place():
         ("cell-1", 1, "3"),
         ("cell-1", 2, "7"),
     ]
-    assert found[0].line == "plain # % (between 5 and 20) # (at most 4)"
+    assert found[0].line == "plain # % #"
     assert found[2].measured == Measured(7, 6, 9)
 
 
@@ -205,8 +205,13 @@ def test_a_wrong_number_is_complained_of(look, text, seen, complaint):
     assert complaint in found[0]
 
 
+def test_a_record_of_other_bounds_is_one(look):
+    line = "accuracy: # % (between 1 and 99)"
+    assert look(LINE.format(91, 88.5, 94.5), ["90.0", "92.0", "93.0"], line) == []
+
+
 def test_a_record_of_another_line_is_no_record(look):
-    found = look(LINE.format(91, 89, 94), ["90.0"], line="loss: # (between 1 and 2)")
+    found = look(LINE.format(91, 89, 94), ["90.0"], line="loss: # %")
     assert "has no record" in found[0]
 
 
@@ -277,4 +282,4 @@ def test_bands_are_measured_in_every_way_and_written_down(course, monkeypatch, c
     drawn = [np.random.default_rng(seed).integers(1000) for seed in range(3)]
     assert values == drawn
     assert "01_one  seeds + 1: AssertionError" in said
-    assert "'drawn: # (between 800 and 900)': 850: its band is too narrow" in said
+    assert "'drawn: #': 850: its band is too narrow" in said
