@@ -126,7 +126,7 @@ def _text(number: float, digits: int = 6) -> str:
 _NUMBER = r"-?\d[\d,]*\.?\d*(?:e[-+]?\d+)?"
 BAND = rf"\((?:between {_NUMBER} and {_NUMBER}|at least {_NUMBER}|at most {_NUMBER})\)"
 _UNIT = r"(?: of [\d,]+)?(?: %)?(?: [^\W\d]+){0,3}"
-PATTERN = rf" *(?<![\w.,-]){_NUMBER}(?={_UNIT} {BAND})"
+PATTERN = rf" *(?<![\w.,-])(?<!of ){_NUMBER}(?={_UNIT} {BAND})"
 READ = re.compile(rf"(?<![\w.,-])({_NUMBER}){_UNIT} ({BAND})")
 
 

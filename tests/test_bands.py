@@ -124,6 +124,12 @@ def test_a_comparison_sees_all_but_the_measured_value():
     assert moved != first
 
 
+def test_what_a_value_is_counted_of_is_compared():
+    assert without(band(2, 0, 6, "of 48 filters")) == (
+        " # of 48 filters (between 0 and 6)"
+    )
+
+
 def test_columns_may_move_with_the_width_of_a_value():
     rows = [f"net {band(v, 0, 2000):>30}" for v in (7, 1234)]
     assert without(rows[0]) == without(rows[1])
