@@ -48,7 +48,7 @@ def blobs_in_the_dark(rng, side):
             conv(), layers.MaxPooling2D(2), conv()
         ),
         "by 1, but none by 4: what skips places?": built(
-            conv(strides=2), layers.MaxPooling2D(2), conv()
+            conv(4, 3, strides=2), layers.MaxPooling2D(2), conv(4, 3)
         ),
         "the same to an image and its pixels, shuffled: it counts the ink": built(
             conv(8, 1, use_bias=False), top=layers.GlobalAveragePooling2D
