@@ -35,12 +35,12 @@ def filters(kernel: np.ndarray, *, alt: str, columns: int = 8) -> Figure:
 def grids(
     arrays: Mapping[str, np.ndarray], *, alt: str, height: float = 4, digits: int = 0
 ) -> Figure:
-    """Small matrices by title, side by side, with their numbers to ``digits``."""
+    """Small matrices by title, on one colour scale, their numbers to ``digits``."""
     figure = Figure(height, alt)
     widths = [np.shape(a)[1] for a in arrays.values()]
     row = figure.subplots(1, len(arrays), squeeze=False, width_ratios=widths)[0]
+    most = max(np.abs(a).max() for a in arrays.values()) or 1
     for axes, (title, array) in zip(row, arrays.items(), strict=True):
-        most = np.abs(array).max() or 1
         axes.imshow(array, cmap="PuOr_r", vmin=-1.6 * most, vmax=1.6 * most)
         for (i, j), value in np.ndenumerate(array):
             axes.text(j, i, f"{value:.{digits}f}", ha="center", va="center")

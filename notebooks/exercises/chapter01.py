@@ -6,7 +6,7 @@ from itertools import pairwise
 import keras
 import numpy as np
 
-from exercises import exercise
+from exercises import Wrong, ask, exercise, judged, numbers
 
 
 def relu(z):
@@ -75,65 +75,81 @@ def networks(rng):
         yield f"the output of {len(layers)} layers, {shape},", x, layers
 
 
-def piece(x, w1, b1, w2, b2):
-    is_open = w1 @ x + b1 > 0
-    return w2 @ (is_open[:, None] * w1), w2 @ (is_open * b1) + b2
+def moons(rng, n):
+    """Points of two half-moons that wind around each other, and which each is of."""
+    labels = rng.integers(0, 2, n)
+    angle = rng.uniform(0, np.pi, n)
+    side = 1 - 2 * labels
+    x = side * (np.cos(angle) - 0.5) / 1.5
+    y = side * (np.sin(angle) - 0.25) / 1.5
+    points = np.stack([x, y], axis=1) + rng.normal(scale=0.05, size=(n, 2))
+    return points.astype("float32"), labels
 
 
-def piece_by_differences(x, w1, b1, w2, b2):
-    def f(x):
-        return w2 @ relu(w1 @ x + b1) + b2
+def trained(f="tanh", outputs=1, last=None, epochs=60, rate=0.02):
+    """A function that trains a classifier, with what one might mistake."""
 
-    w = np.stack([(f(x + d) - f(x)) / 1e-4 for d in 1e-4 * np.eye(len(x))], axis=1)
-    return [w, f(x) - w @ x]
+    def classifier(points, labels):
+        layers = [keras.layers.Dense(24, f), keras.layers.Dense(outputs, last)]
+        net = keras.Sequential([keras.Input((2,)), *layers])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        if outputs == 1:
+            loss = keras.losses.BinaryCrossentropy(from_logits=last is None)
+        net.compile(keras.optimizers.Adam(rate), loss, steps_per_execution=6)
+        net.fit(points, labels, batch_size=100, epochs=epochs, verbose=0)
+        return net
+
+    return classifier
 
 
-def with_bias(bias):
-    """A right w, and a bias by another rule."""
-    return lambda *given: (piece(*given)[0], bias(*given))
+def fitted_and_not_returned(points, labels):
+    net = keras.Sequential([keras.layers.Dense(1)])
+    net.compile("sgd", "mse")
+    return net.fit(points, labels, verbose=0)
 
 
-@exercise(
+@judged(
     "01.2",
-    "the network is this linear map wherever the same neurons are open",
-    reference=piece,
-    parts=("w", "b"),
+    "at least 95 % of new points are right, and the border is bent",
     mistakes={
-        "is that of a network without ReLU: some neurons are shut at x": (
-            lambda x, w1, b1, w2, b2: (w2 @ w1, None)
+        "the border is a straight line: what must stand between two layers?": trained(
+            f=None, epochs=20
         ),
-        "is the other way round": lambda *given: (piece(*given)[0].T, None),
-        "cuts the weights off at zero, not what they add up to": (
-            lambda x, w1, b1, w2, b2: (w2 @ relu(w1), None)
+        "is never below 0: are these probabilities?": trained(last="sigmoid"),
+        "has shape (400, 2); one logit each is asked for, (400, 1)": trained(outputs=2),
+        "the classes are exchanged": lambda points, labels: trained()(
+            points, 1 - labels
         ),
-        "asks w1 @ x which neurons are open, and forgets b1": (
-            lambda x, w1, b1, w2, b2: (piece(x, w1, 0 * b1, w2, b2)[0], None)
-        ),
-        "counts the biases of neurons that are shut": with_bias(
-            lambda x, w1, b1, w2, b2: w2 @ b1 + b2
-        ),
-        "lacks b2": with_bias(lambda x, w1, b1, w2, b2: piece(x, w1, b1, w2, 0)[1]),
-        "lacks what the hidden biases add": with_bias(lambda *given: given[-1]),
-        "is all that the network answers to x; w @ x is in it already": with_bias(
-            lambda x, w1, b1, w2, b2: w2 @ relu(w1 @ x + b1) + b2
-        ),
+        "of the new points are right: train on": trained(epochs=1, rate=1e-4),
+        "a Keras model is asked for; this is History": fitted_and_not_returned,
     },
-    also_right=[piece_by_differences],
-    also_wrong={
-        "several arrays are asked for: w, b": lambda *given: piece(*given)[0],
-    },
+    also_right=[trained("relu", epochs=100)],
 )
-def neurons_nearly_shut(rng):
-    """``piece(x, w1, b1, w2, b2)`` -> w and b of the linear map that holds around x."""
-    for case, (n, m, k) in enumerate([(4, 5, 3), (3, 8, 2), (6, 1, 4), (5, 5, 5)]):
-        w1, w2 = rng.normal(size=(m, n)), rng.normal(size=(k, m))
-        b1, b2 = rng.normal(size=m), rng.normal(size=k)
-        x = rng.normal(size=n)
-        b1 -= (w1 @ x + b1)[0] * np.eye(m)[0]  # the first neuron is just shut,
-        b1[0] += 0.5 * (-1) ** (case + 1)  # or just open
-        count = np.sum(w1 @ x + b1 > 0)
-        what = f", for {n} inputs and {count} of {m} hidden neurons open,"
-        yield what, x, w1, b1, w2, b2
+def half_moons(classifier, rng):
+    """``classifier(points, labels)``: a network, trained to tell two half-moons."""
+    keras.utils.set_random_seed(0)
+    net = ask(classifier, *moons(rng, 600))
+    if not isinstance(net, keras.Model):
+        raise Wrong(f"a Keras model is asked for; this is {type(net).__name__}")
+    points, labels = moons(rng, 400)
+    logits = numbers(ask(net, points), "the model's output")
+    if logits.shape != (400, 1):
+        asked = "one logit each is asked for, (400, 1)"
+        raise Wrong(f"the model's output has shape {logits.shape}; {asked}")
+    if logits.min() >= 0:
+        raise Wrong("the model's output is never below 0: are these probabilities?")
+    right = np.mean((logits[:, 0] > 0) == labels)
+    if right >= 0.95:
+        return
+    middle = (logits[:200] + logits[200:]) / 2
+    between = numbers(ask(net, (points[:200] + points[200:]) / 2), "the output")
+    if np.allclose(middle, between, atol=1e-3):
+        raise Wrong(
+            "the border is a straight line: what must stand between two layers?"
+        )
+    if right <= 0.1:
+        raise Wrong("the classes are exchanged: a logit above 0 is for class 1")
+    raise Wrong(f"{right:.0%} of the new points are right: train on, or differently")
 
 
 def in_order(weights, order):

@@ -1,74 +1,105 @@
 """Exercises on pooling."""
 
-from functools import partial
 from itertools import product
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from exercises import exercise
+from exercises import Wrong, ask, exercise, judged, numbers
 
 
-def pooled(maps, size, summary, stride=None):
-    """Windows of size×size, summed up: (n, h, w, channels) -> (n, h', w', channels)."""
-    windows = np.lib.stride_tricks.sliding_window_view(maps, (size, size), (1, 2))
-    stride = stride or size
-    return summary(windows[:, ::stride, ::stride], axis=(-2, -1))
+def built(*body, top=layers.GlobalMaxPooling2D, outputs=10, **options):
+    """A function that builds a network of these layers, pooled all the way."""
+
+    def build(side):
+        net = keras.Sequential([keras.Input((side, side, 1))])
+        for layer in body:
+            net.add(type(layer).from_config(layer.get_config()))
+        net.add(top())
+        net.add(layers.Dense(outputs, **options))
+        return net
+
+    return build
 
 
-def root_mean_square(x, axis):
-    return np.sqrt(np.mean(x**2, axis=axis))
+def conv(filters=16, size=5, **options):
+    return layers.Conv2D(filters, size, activation="relu", **options)
 
 
-def pool_rms_by_blocks(maps, size):
-    n, height, width, channels = maps.shape
-    high, wide = height // size, width // size
-    cut = maps[:, : high * size, : wide * size]
-    blocks = cut.reshape(n, high, size, wide, size, channels)
-    return np.linalg.norm(blocks, axis=(2, 4)) / size
+def blobs_in_the_dark(rng, side):
+    """Two images with six pixels square of ink, and the first one's pixels mixed."""
+    images = np.zeros((3, side, side, 1), "float32")
+    middle = slice(side // 2 - 3, side // 2 + 3)
+    ink = rng.uniform(size=(2, 6, 6, 1))
+    mixed = rng.permutation(ink[0].ravel()).reshape(1, 6, 6, 1)
+    images[:, middle, middle] = np.concatenate([ink, mixed])
+    return images
 
 
-@exercise(
+@judged(
     "03.1",
-    "right for every size, and at borders where the windows do not fit",
-    reference=partial(pooled, summary=root_mean_square),
+    "no shift by whole pixels changes the answers, and it sees more than the ink",
     mistakes={
-        "is the mean of the squares, without the root": (
-            lambda maps, size: pooled(maps**2, size, np.mean)
+        "notices every shift: does the top count all places alike?": built(
+            conv(), conv(4, 3, strides=2), top=layers.Flatten
         ),
-        "is the root of the sum, not of the mean": (
-            lambda maps, size: size * pooled(maps, size, root_mean_square)
+        "by 1, but none by 2: what skips places?": built(
+            conv(), layers.MaxPooling2D(2), conv()
         ),
-        "squares the mean: first square, then take the mean": (
-            lambda maps, size: np.abs(pooled(maps, size, np.mean))
+        "by 1, but none by 4: what skips places?": built(
+            conv(4, 3, strides=2), layers.MaxPooling2D(2), conv(4, 3)
         ),
-        "is the mean of the absolute values": (
-            lambda maps, size: pooled(np.abs(maps), size, np.mean)
+        "the same to an image and its pixels, shuffled: it counts the ink": built(
+            conv(8, 1, use_bias=False), top=layers.GlobalAveragePooling2D
         ),
-        "is the standard deviation, which takes the mean away first": partial(
-            pooled, summary=np.std
+        "the same to every image": built(conv(), kernel_initializer="zeros"),
+        "has shape (3, 1); ten logits each are asked for, (3, 10)": built(
+            conv(), conv(), outputs=1
         ),
-        "is the mean": partial(pooled, summary=np.mean),
-        "is the maximum": partial(pooled, summary=np.max),
-        "has windows that overlap": partial(pooled, summary=root_mean_square, stride=1),
-        "mixes the channels": lambda maps, size: np.sqrt(
-            pooled((maps**2).mean(axis=-1, keepdims=True), size, np.mean)
-        ),
-        "has windows that hang over the border": (
-            lambda maps, size: ops.sqrt(ops.average_pool(maps**2, size, padding="same"))
-        ),
+        "parameters; 20,000 are allowed": built(conv(64), conv(64)),
+        "a Keras model is asked for; this is list": lambda side: [conv(), conv()],
     },
-    also_right=[pool_rms_by_blocks],
+    also_right=[
+        built(conv(), conv(32, 3), top=layers.GlobalAveragePooling2D),
+        built(conv(8), layers.MaxPooling2D(2, strides=1), conv(8), conv(8)),
+    ],
 )
-def maps_and_sizes(rng):
-    """``pool_rms(maps, size)``: the root of the mean square of each window."""
-    for n, h, w, c, size in [(2, 6, 4, 3, 2), (1, 9, 7, 2, 3), (3, 5, 8, 1, 2)]:
-        maps = rng.normal(size=(n, h, w, c)).astype("float32")
-        what = (
-            f"for maps of {h}×{w}, {c} channels, windows of {size}×{size}, the answer"
+def built_steady(build, rng):
+    """``build(side)``: a network that no shift by whole pixels changes."""
+    keras.utils.set_random_seed(0)
+    net = ask(build, 48)
+    if not isinstance(net, keras.Model):
+        raise Wrong(f"a Keras model is asked for; this is {type(net).__name__}")
+    images = blobs_in_the_dark(rng, 48)
+    still = numbers(ask(net, images), "the model's answer")
+    if still.shape != (3, 10):
+        asked = "ten logits each are asked for, (3, 10)"
+        raise Wrong(f"the model's answer has shape {still.shape}; {asked}")
+    if net.count_params() > 20_000:
+        raise Wrong(f"it has {net.count_params():,} parameters; 20,000 are allowed")
+    apart = np.abs(still[1] - still[0]).max()
+    if apart < 1e-6:
+        raise Wrong("it answers the same to every image")
+    if np.abs(still[2] - still[0]).max() < 1e-3 * apart:
+        raise Wrong(
+            "it answers the same to an image and its pixels, shuffled: it counts the "
+            "ink"
         )
-        yield what, maps, size
+    noticed = []
+    for shift in range(1, 6):
+        for move in [(shift, 0), (0, -shift)]:
+            answer = np.asarray(net(moved(images, *move)))
+            noticed.append(np.abs(answer - still).max() > 1e-3 * apart)
+    if not any(noticed):
+        return
+    none = [n for n in range(1, 6) if not any(noticed[2 * n - 2 : 2 * n])]
+    if not none:
+        raise Wrong("it notices every shift: does the top count all places alike?")
+    first = 1 + noticed.index(True) // 2
+    raise Wrong(
+        f"it notices a shift by {first}, but none by {none[0]}: what skips places?"
+    )
 
 
 STRIDE_2_TWICE = [layers.Conv2D(4, 3, strides=2), layers.MaxPooling2D(2)]

@@ -42,6 +42,12 @@ def test_grids_write_every_number_into_its_cell():
     show(figure)
 
 
+def test_grids_share_one_colour_scale():
+    figure = plots.grids({"small": [[1, -2]], "large": [[8, 3]]}, alt="Two tables.")
+    scales = {axes.images[0].get_clim() for axes in figure.axes}
+    assert scales == {(-12.8, 12.8)}
+
+
 def test_grids_draw_a_table_of_zeros():
     show(plots.grids({"nothing": np.zeros((2, 2))}, alt="Zeros."))
 
