@@ -5,58 +5,111 @@ from functools import partial
 import numpy as np
 
 from cnnlib import augment
-from exercises import exercise
+from exercises import Wrong, ask, exercise, judged, numbers
 
 
-def mirror(x, u, axes=(2,), below=True):
-    """The images with a low number mirrored along axes; or those with a high one."""
-    turn = (u < 0.5) == below
-    return np.where(turn[:, None, None, None], np.flip(x, axes), x)
+def squares(
+    x,
+    size,
+    rng,
+    *,
+    room=0,
+    shared=False,
+    fill=0.0,
+    keep=False,
+    around=False,
+    some=False,
+):
+    """Cutout, and what it is if one mistook something.
+
+    Args:
+        x: images.
+        size: of the squares.
+        rng: a random generator.
+        room: how many places more there are along each side than fit.
+        shared: whether all images have the same square.
+        fill: what stands in the square.
+        keep: whether the square is kept and the rest erased.
+        around: whether the square's middle is drawn, so that it is cut at the border.
+        some: whether only some of the images get a square.
+    """
+    n, height, width, _ = x.shape
+    rows = rng.integers(height if around else height - size + 1 + room, size=n)
+    columns = rng.integers(width if around else width - size + 1 + room, size=n)
+    if shared:
+        rows[:], columns[:] = rows[0], columns[0]
+    if around:
+        rows, columns = rows - size // 2, columns - size // 2
+    out = x.copy()
+    for image, row, column in zip(out, rows, columns, strict=True):
+        inside = np.zeros((height, width), bool)
+        inside[max(row, 0) : row + size, max(column, 0) : column + size] = True
+        image[~inside if keep else inside] = fill
+    return np.where((rows % 2 == 0)[:, None, None, None], x, out) if some else out
 
 
-def mirror_by_loop(x, u):
-    for i in np.flatnonzero(u < 0.5):
-        x[i] = np.fliplr(x[i])
-    return x
+def squares_at_once(x, size, rng):
+    n, height, width, _ = x.shape
+    rows = rng.integers(height - size + 1, size=(n, 1, 1))
+    columns = rng.integers(width - size + 1, size=(n, 1, 1))
+    i, j = np.mgrid[:height, :width]
+    down, right = i - rows, j - columns
+    inside = (down >= 0) & (down < size) & (right >= 0) & (right < size)
+    return np.where(inside[..., None], 0, x)
 
 
-@exercise(
+@judged(
     "08.1",
-    "each image by its own number, mirrored left to right, to the bit",
-    reference=mirror,
-    tolerance=0,
+    "a black square in each image, at every place equally often",
     mistakes={
-        "is as it was given": lambda x, u: x,
-        "is mirrored as a whole; each image has a number of its own": (
-            lambda x, u: x[:, :, ::-1]
+        "all images have their square at the same place": partial(squares, shared=True),
+        "never lies at the last place": partial(squares, room=-1),
+        "is cut off at the border": partial(squares, around=True),
+        "the erased pixels are not all 0": partial(squares, fill=0.5),
+        "pixels outside of the square are changed": partial(squares, keep=True),
+        "some images have no square": partial(squares, some=True),
+        "the places do not depend on rng": lambda x, size, rng: squares(
+            x, size, np.random.default_rng(0)
         ),
-        "is turned upside down where it should be mirrored left to right": partial(
-            mirror, axes=(1,)
-        ),
-        "has its channels reversed; the columns are the last axis but one": partial(
-            mirror, axes=(3,)
-        ),
-        "has its images in reverse order; the first axis counts them": partial(
-            mirror, axes=(0,)
-        ),
-        "is mirrored up and down as well": partial(mirror, axes=(1, 2)),
-        "has the other images mirrored, those of 0.5 and more": partial(
-            mirror, below=False
-        ),
-        "has only its mirrored images; the others stay where they were": (
-            lambda x, u: x[u < 0.5][:, :, ::-1]
-        ),
+        "the answer has shape": lambda x, size, rng: squares(x, size, rng)[..., 0],
     },
-    also_right=[mirror_by_loop],
-    also_wrong={"your batch of 6 images is made of str": lambda x, u: "x"},
+    also_right=[squares, squares_at_once],
 )
-def images_and_numbers(rng):
-    """``flip(x, u)`` mirrors the images whose number is below a half."""
-    for n, height, width, channels in [(6, 4, 7, 3), (9, 5, 5, 1), (1, 3, 6, 2)]:
-        x = rng.normal(size=(n, height, width, channels))
-        u = np.append(rng.uniform(0.5, 1, n // 2), rng.uniform(0, 0.5, n - n // 2))
-        rng.shuffle(u)
-        yield f"your batch of {n} images", x, u
+def cutout(erase, rng):
+    """``erase(x, size, rng)`` blackens a square in each image."""
+    n, height, width, size = 600, 6, 8, 3
+    x = rng.uniform(0.2, 1, (n, height, width, 2))
+    out = numbers(ask(erase, x, size, np.random.default_rng(1)), "the answer")
+    if out.shape != x.shape:
+        raise Wrong(f"the answer has shape {out.shape}; {x.shape} is expected")
+    changed = (np.abs(out - x) > 1e-5).any(axis=-1)
+    counts = changed.sum(axis=(1, 2))
+    if counts.min() == 0:
+        raise Wrong("some images have no square")
+    corners = np.stack(
+        [changed.any(axis=2).argmax(axis=1), changed.any(axis=1).argmax(axis=1)], axis=1
+    )
+    i, j = np.mgrid[:height, :width]
+    down, right = (a - b[:, None, None] for a, b in zip((i, j), corners.T, strict=True))
+    square = (down >= 0) & (down < size) & (right >= 0) & (right < size)
+    if (changed & ~square).any():
+        raise Wrong("pixels outside of the square are changed")
+    if (counts < size**2).any():
+        raise Wrong("a square is cut off at the border: it lies inside the image")
+    if out[changed].any():
+        raise Wrong("the erased pixels are not all 0")
+    if (corners == corners[0]).all():
+        raise Wrong("all images have their square at the same place")
+    places = (height - size + 1, width - size + 1)
+    found = np.zeros(places, int)
+    np.add.at(found, tuple(corners.T), 1)
+    if not found[-1].any() or not found[:, -1].any():
+        raise Wrong("the square never lies at the last place, down and to the right")
+    if found.min() < n / found.size / 3 or found.max() > 3 * n / found.size:
+        raise Wrong("some places are drawn far more often than others")
+    again = numbers(ask(erase, x, size, np.random.default_rng(2)), "the answer")
+    if again.shape == out.shape and np.array_equal(again, out):
+        raise Wrong("the places do not depend on rng: another seed gives the same ones")
 
 
 def padded(x, padding, mode="constant"):

@@ -1,12 +1,12 @@
 """Exercises on the race for ImageNet."""
 
-from functools import cache, partial
+from functools import partial
 
 import keras
 import numpy as np
+from keras import layers
 
-from cnnlib import models
-from exercises import compare, exercise, judged
+from exercises import Wrong, ask, exercise, judged
 
 
 def keras_top_k_error(scores, truth, k):
@@ -93,39 +93,113 @@ def grouped_convolutions(rng):
         yield f"{what}, {groups} groups", side, maps, filters, groups
 
 
-CONVOLUTIONS, LOGITS = 14_714_688, 513_000
-OTHER_COUNTS = {
-    "lacks the biases of the dense layer": CONVOLUTIONS + LOGITS - 1000,
-    "is of the convolutions alone: the logits are missing": CONVOLUTIONS,
-    "still has the dense layer of 4096 before the logits": (
-        CONVOLUTIONS + 16_781_312 + 4_097_000
+def slim(
+    blocks,
+    classes,
+    *,
+    activation="relu",
+    padding="same",
+    pooling=layers.MaxPooling2D,
+    end=layers.GlobalAveragePooling2D,
+    head=None,
+    sides=(None, None),
+):
+    """VGG's convolutions and one dense layer, and what it is if one mistook something.
+
+    ``pooling`` and ``end`` make layers, or are None to leave them out.
+    """
+    image = x = keras.Input((*sides, 3))
+    for filters, count in blocks:
+        for _ in range(count):
+            x = layers.Conv2D(filters, 3, padding=padding, activation=activation)(x)
+        x = pooling(2)(x) if pooling else x
+    x = end()(x) if end else x
+    return keras.Model(image, layers.Dense(classes, activation=head)(x))
+
+
+SLIM_MISTAKES = {
+    "its convolutions have no ReLU": partial(slim, activation=None),
+    "its outputs went through a softmax: logits are asked for": partial(
+        slim, head="softmax"
     ),
-    "keeps the logits of the old network, which see 4096 numbers": (
-        CONVOLUTIONS + 4_097_000
+    "there is a ReLU on its logits": partial(slim, head="relu"),
+    "it takes the mean where max-pooling is asked for": partial(
+        slim, pooling=layers.AveragePooling2D
     ),
-    "has logits that see all 7×7 places: average them first": (
-        CONVOLUTIONS + 7 * 7 * 512 * 1000 + 1000
+    "there is no pooling behind its blocks": partial(slim, pooling=None),
+    "it takes the maximum of each map where the mean is asked for": partial(
+        slim, end=layers.GlobalMaxPooling2D
     ),
-    "is in millions; the exact number is asked for": (CONVOLUTIONS + LOGITS) / 1e6,
+    "its convolutions lose the border: padding": partial(slim, padding="valid"),
 }
 
 
-@cache
-def slim_parameters():
-    model = models.vgg16(input_shape=(32, 32, 3), classes=1000)
-    convolutions = [x for x in model.layers if x.name.startswith("conv")]
-    return sum(layer.count_params() for layer in convolutions) + 512 * 1000 + 1000
+def weights_like(net, rng):
+    """Random weights for a network, small enough for logits of about 1."""
+    shapes = [w.shape for w in net.weights]
+    return [rng.normal(0, (2 / max(np.prod(s[:-1]), 9)) ** 0.5, s) for s in shapes]
+
+
+def outputs(net, images):
+    """What a learner's network makes of images; Wrong where it can't read them."""
+    if not isinstance(net, keras.Model):
+        raise Wrong(f"slim_vgg returns {type(net).__name__}, not a Keras model")
+    try:
+        return np.asarray(ask(net, images))
+    except Exception as error:
+        size = "×".join(map(str, images.shape[1:]))
+        words = f"the model can't read images of {size}: any size is asked for"
+        raise Wrong(words) from error
 
 
 @judged(
     "09.3",
-    "the convolutions and one dense layer on 512 averages",
-    mistakes=OTHER_COUNTS
+    "VGG's convolutions, the means of their maps, and one dense layer, for any size",
+    mistakes=SLIM_MISTAKES
     | {
-        "is off by up to": 138_357_544,
+        "the model can't read images of 22×16×3: any size is asked for": partial(
+            slim, sides=(16, 16), end=layers.Flatten
+        ),
+        "the weights of its layers have the shapes": lambda blocks, classes: slim(
+            [(filters, 1) for filters, _ in blocks], classes
+        ),
+        "2 images become an output of": partial(slim, end=None),
+        "slim_vgg returns str, not a Keras model": lambda blocks, classes: "vgg",
+        "a function is asked for that returns the model; this is one": slim([], 2),
     },
-    also_right=[np.int64(CONVOLUTIONS + LOGITS), float(CONVOLUTIONS + LOGITS)],
+    also_right=[partial(slim)],
 )
-def slim_vgg16(count, rng):
-    """The parameters of VGG-16 with one dense layer on averaged maps."""
-    compare(count, slim_parameters(), "the count", 0, OTHER_COUNTS)
+def slim_vgg(build, rng):
+    """``build(blocks, classes)`` returns a network that emits logits."""
+    if isinstance(build, keras.Model):
+        raise Wrong("a function is asked for that returns the model; this is one")
+    for blocks, classes in ([(4, 1), (6, 2)], 5), ([(3, 2), (5, 3)], 4):
+        net, right = ask(build, blocks, classes), slim(blocks, classes)
+        images = rng.normal(size=(2, 22, 16, 3)).astype("float32")
+        out = outputs(net, images)
+        if out.shape != (2, classes):
+            raise Wrong(
+                f"2 images become an output of {out.shape}; (2, {classes}) is asked for"
+            )
+        shapes, wanted = ([tuple(w.shape) for w in n.weights] for n in (net, right))
+        if shapes != wanted:
+            raise Wrong(
+                f"the weights of its layers have the shapes {shapes}; for the blocks "
+                f"{blocks} and {classes} classes {wanted} are expected"
+            )
+        weights = weights_like(right, rng)
+        net.set_weights(weights)
+        out = outputs(net, images)
+        known = {"": slim, **SLIM_MISTAKES}
+        others = {words: maker(blocks, classes) for words, maker in known.items()}
+        for other in others.values():
+            other.set_weights(weights)
+        alike = [
+            words
+            for words, other in others.items()
+            if np.allclose(out, np.asarray(other(images)), atol=1e-4)
+        ]
+        if not alike:
+            raise Wrong("with the same weights other logits come out than expected")
+        if alike[0]:
+            raise Wrong(alike[0])
