@@ -89,7 +89,7 @@ def highway(
     return keras.Model(image, x, name="highway")
 
 
-@entry(year=2015, paper="1505.00387", trainable=80_560, total=80_560)
+@entry(year=2015, paper="1505.00387", trainable=85_660, total=85_660)
 def highway_mlp(
     *,
     input_shape: Sequence[int] = (28, 28, 1),
@@ -100,21 +100,24 @@ def highway_mlp(
 ) -> keras.Model:
     """The thin, deep, fully connected highway network for MNIST.
 
-    arXiv:1505.00387, section 3.1, with 10 to 100 layers: a dense layer to ``width``,
-    depth − 2 highway layers, the logits. 80,560 parameters at the defaults. (The later
-    arXiv:1507.06228 does not count the logits.) The plain network beside it, with 71
-    units a layer for as many weights, is ``mlp(units=(71,) * 9, dropout=0)``.
+    arXiv:1505.00387, section 3.1, and 1507.06228, section 3.1: one plain layer, then 9,
+    19, 49 or 99 highway layers, all of ``width`` units. 85,660 parameters at the
+    defaults. Neither paper counts the logits, a further layer, in its 10 to 100. The
+    plain network beside it, with 71 units a layer for about as many weights, is
+    ``mlp(units=(71,) * 10, dropout=0)``, of 102,463.
+
+    Kernels start from Keras's ``glorot_uniform``.
 
     Args:
-        depth: layers with weights, the first and the last included; at least 3.
+        depth: layers but the logits, one plain and depth − 1 gated; at least 2.
         width: units of each layer.
     """
     shape, classes = checks.network("highway_mlp", input_shape, classes)
-    depth = checks.integer("highway_mlp", "depth", depth, least=3)
+    depth = checks.integer("highway_mlp", "depth", depth, least=2)
     image = keras.Input(shape, name="image")
     x = layers.Flatten(name="flatten")(image)
     x = layers.Dense(width, activation="relu", name="layer1")(x)
-    for i in range(2, depth):
+    for i in range(2, depth + 1):
         x = _highway(x, layers.Dense, width, gate_bias, name=f"layer{i}")
     x = layers.Dense(classes, name="logits")(x)
     return keras.Model(image, x, name="highway_mlp")
