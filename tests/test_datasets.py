@@ -30,7 +30,7 @@ def test_digits_are_scikit_learns_in_their_order():
     np.testing.assert_array_equal(
         np.concatenate([data.y_train, data.y_test]), bunch.target
     )
-    assert (len(data.x_train), len(data.x_test)) == (1437, 360)
+    assert (len(data.x_train), len(data.x_test)) == (1415, 382)
     assert data.x_train.max() == 16
 
 
@@ -55,8 +55,8 @@ def test_large_digits_have_the_same_split_and_look_the_same():
 @pytest.mark.parametrize(("name", "side"), [("digits", 8), ("digits28", 28)])
 def test_embedded_sets_have_their_shapes_and_types(name, side):
     data = datasets.load(name)
-    assert data.x_train.shape == (1437, side, side, 1)
-    assert data.x_test.shape == (360, side, side, 1)
+    assert data.x_train.shape == (1415, side, side, 1)
+    assert data.x_test.shape == (382, side, side, 1)
     assert {data.x_train.dtype, data.x_test.dtype} == {np.dtype("uint8")}
     assert {data.y_train.dtype, data.y_test.dtype} == {np.dtype("int32")}
     assert data.class_names == tuple("0123456789")

@@ -52,13 +52,14 @@ def _prepare(way: Way):
 
 def _errors(nb) -> list[str]:
     """What raised in a notebook where it should not: verdicts that moved."""
-    return [
-        f"{output.ename}: {output.evalue.splitlines()[0]}"
+    errors = [
+        output
         for cell in nb.cells
         if "raises-exception" not in cell.metadata.get("tags", ())
         for output in cell.get("outputs", ())
         if output.output_type == "error"
     ]
+    return [" ".join(f"{e.ename}: {e.evalue}".split()) for e in errors]
 
 
 def bands(runner: Runner, names: list[str]) -> int:

@@ -173,6 +173,7 @@ def complaints(path: Path, nb) -> list[str]:
         where = f"{one.line!r}: {one.text}"
         if not one.measured.low <= one.measured.value <= one.measured.high:
             found.append(f"{where} is outside its band")
+            continue
         line, values = known.get((one.cell, one.index), ("", []))
         if line != one.line:
             found.append(f"{where} has no record: make bands NOTEBOOK={path.stem[:2]}")

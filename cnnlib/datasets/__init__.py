@@ -2,7 +2,7 @@
 
 >>> digits = load("digits28")
 >>> digits.x_train.shape, digits.x_train.dtype
-((1437, 28, 28, 1), dtype('uint8'))
+((1415, 28, 28, 1), dtype('uint8'))
 """
 
 from cnnlib import checks
@@ -41,8 +41,8 @@ def load(name: str) -> Dataset:
     ================= ========================= ================ ======
     name              images                    train + test     classes
     ================= ========================= ================ ======
-    ``digits``        8×8×1, values 0 to 16     1,437 + 360      10
-    ``digits28``      28×28×1, values 0 to 255  1,437 + 360      10
+    ``digits``        8×8×1, values 0 to 16     1,415 + 382      10
+    ``digits28``      28×28×1, values 0 to 255  1,415 + 382      10
     ``mnist``         28×28×1, values 0 to 255  60,000 + 10,000  10
     ``fashion_mnist`` 28×28×1, values 0 to 255  60,000 + 10,000  10
     ``cifar10``       32×32×3, values 0 to 255  50,000 + 10,000  10

@@ -92,3 +92,19 @@ def test_a_comparison_that_cannot_start_fails(checked_course, capsys):
     out = capsys.readouterr().out
     assert "no such thing" in out
     assert "00_a  its kernel starts: pytest ended with 4" in out
+
+
+BANDED = """from cnnlib.bands import percent
+print("plain:", percent({}, 80, 90), "of 90 digits")"""
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "status"), [(0.861, 80, 0), (0.861, 81, 1), (0.95, 80, 1)]
+)
+def test_of_a_measured_value_only_its_band_is_compared(
+    checked_course, value, low, status
+):
+    course = checked_course
+    stored = printed(f"plain: 84.7 % (between {low} and 90) of 90 digits\n")
+    course.add("00_a", code(BANDED.format(value), outputs=[stored]))
+    assert course.run("check") == status

@@ -199,7 +199,7 @@ def test_verdicts_are_gathered_with_what_is_open(course):
     assert course.run("talk") == 0
     claims, index = course.built("claims.html"), course.built("index.html")
     assert claims.count("✓ Holds") == 3
-    assert claims.count("○ Open") == 47
+    assert claims.count("○ Not settled") == 47
     settled = claims.partition('id="edges"')[2].partition('class="verdict')[0]
     assert ": because" in settled
     assert 'href="pages/02_b.html"' in settled

@@ -34,7 +34,7 @@ def cell(kind, source, slide="-", tags=(), **fields):
 
 
 def verdict(claim="mnist-99"):
-    return printed(f"{Verdict(claim, 'holds', 'measured')}\n")
+    return printed(f"{Verdict(claim, 'holds', 'measured [9 digits; seed 0]')}\n")
 
 
 def ruling(number, ruled):
@@ -189,6 +189,13 @@ FAULTS = {
     ),
     "'After this page you can ….'": lambda nb: edit(
         nb, 0, source=FIRST.replace("After this page you", "You")
+    ),
+    "prints 'same: True'": lambda nb: edit(nb, 2, outputs=[printed("same: True\n")]),
+    "claim dropout names no data set, size and seeds": lambda nb: nb.cells[
+        5
+    ].outputs.append(printed(f"{Verdict('dropout', 'holds', 'seen')}\n")),
+    "'# (between 1 and 2)': 3 is outside its band": lambda nb: edit(
+        nb, 2, outputs=[printed("3 (between 1 and 2)\n")]
     ),
     "stores an error": lambda nb: nb.cells[4].outputs.append(
         v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
