@@ -7,6 +7,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
+from cnnlib.models.blocks import scores
 from cnnlib.models.entry import entry
 
 
@@ -57,9 +58,10 @@ def alexnet(
     Raises:
         ValueError: too small an input, no classes, or another number of towers.
     """
-    shape, classes = checks.network("alexnet", input_shape, classes, smallest=67)
+    shape, classes = checks.network(
+        "alexnet", input_shape, classes, smallest=67, any_size=False
+    )
     checks.choice("alexnet", "groups", groups, (1, 2))
-    groups = int(groups)
 
     def conv(x, tower, stage, filters, size, strides=1, bias=0):
         return layers.Conv2D(
@@ -108,5 +110,5 @@ def alexnet(
             name=name,
         )(x)
         x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    x = layers.Dense(classes, kernel_initializer=normal(), name="logits")(x)
+    x = scores(classes, kernel_initializer=normal())(x)
     return keras.Model(image, x, name="alexnet")

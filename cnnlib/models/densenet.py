@@ -1,7 +1,8 @@
 """DenseNets (Huang, Liu, van der Maaten, Weinberger 2016, arXiv:1608.06993).
 
 Every layer of a block reads the concatenated outputs of all layers before it. No
-convolution has a bias; of images the paper standardizes each channel. ``growth`` is k,
+convolution has a bias; kernels start from Gaussians by their fan-in (1502.01852), in
+the authors' Torch code by the fan-out. The paper standardizes images. ``growth`` is k,
 the maps that each layer adds; ``compression`` is θ, the part of the maps that a
 transition keeps; ``dropout`` is the rate after each convolution but the first.
 """
@@ -14,7 +15,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.models.blocks import dense_block, logits, steps
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import check_weights, load
 
 # Table 1: layers in each block of the networks for ImageNet; growth rate 32.
@@ -47,6 +48,7 @@ def _body(who, x, blocks, growth, bottleneck, compression, dropout, classes):
     return logits(steps(x, "bn relu", name="final"), classes)
 
 
+@builder
 def cifar_densenet(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -81,6 +83,7 @@ def cifar_densenet(
     return keras.Model(image, x, name=name)
 
 
+@builder
 def densenet(
     *,
     input_shape: Sequence[int] = (224, 224, 3),

@@ -91,7 +91,7 @@ def head(x, classes: int, dropout: float):
     """Mean over all places, dropout, dense: ``pool``, ``dropout`` and ``logits``."""
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    return layers.Dense(classes, name="logits")(x)
+    return blocks.scores(classes)(x)
 
 
 # Table 1 of 1409.4842: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.
@@ -159,7 +159,11 @@ def googlenet(
     """
     smallest, what = (65, " with auxiliary heads") if auxiliary else (1, "")
     shape, classes = checks.network(
-        f"googlenet{what}", input_shape, classes, smallest=smallest
+        f"googlenet{what}",
+        input_shape,
+        classes,
+        smallest=smallest,
+        any_size=not auxiliary,
     )
     image = keras.Input(shape, name="image")
 
@@ -191,7 +195,7 @@ def _auxiliary(x, name: str, classes: int):
     x = layers.Flatten(name=f"{name}_flatten")(x)
     x = layers.Dense(1024, activation="relu", name=f"{name}_fc")(x)
     x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
-    return layers.Dense(classes, name=name)(x)
+    return layers.Dense(classes, name=name, dtype="float32")(x)
 
 
 def stem_v3(x):
@@ -270,6 +274,7 @@ def inception_v3(
     *,
     input_shape: Sequence[int] = (299, 299, 3),
     classes: int = 1000,
+    dropout: float = 0.2,
     weights: str | None = None,
 ) -> keras.Model:
     """Inception v3 with 23,851,784 parameters, 23,817,352 of them trainable.
@@ -283,12 +288,13 @@ def inception_v3(
 
     Where table 1 has three convolutions of 3×3 after the first pooling, one of stride
     2, the code has a 1×1, a 3×3 and a pooling. Unlike in the code, there is no
-    auxiliary head and no dropout before the logits (theirs keeps 0.8), and the
-    normalization's momentum is 0.99 (theirs is 0.9997), as in keras.applications.
+    auxiliary head, and the normalization's momentum is 0.99, Keras's default (theirs is
+    0.9997).
 
     Args:
         input_shape: height, width, channels; both sides at least 75.
         classes: number of logits.
+        dropout: rate before the logits, the share that is dropped.
         weights: None, or "imagenet" (see ``models.preprocess``).
 
     Raises:
@@ -297,5 +303,5 @@ def inception_v3(
     shape, classes = checks.network("inception_v3", input_shape, classes, smallest=75)
     image = keras.Input(shape, name="image")
     x = modules(stem_v3(image), INCEPTION_V3)
-    model = keras.Model(image, blocks.logits(x, classes), name="inception_v3")
+    model = keras.Model(image, head(x, classes, dropout), name="inception_v3")
     return load(model, weights)

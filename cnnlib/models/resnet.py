@@ -17,7 +17,7 @@ from keras import layers
 from cnnlib import checks
 from cnnlib.layers import PaddedIdentity
 from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, logits, repeat, steps
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import check_weights, load
 
 SCAN_FROM = 200  # layers; a graph of Keras's ends at about 900 operations in a row
@@ -98,6 +98,7 @@ def cifar_network(
     return keras.Model(image, logits(x, classes), name=name)
 
 
+@builder
 def cifar_plain(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -118,6 +119,7 @@ def cifar_plain(
     return cifar_network(name, unit, input_shape, classes, depth, width, scan)
 
 
+@builder
 def cifar_resnet(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -242,6 +244,7 @@ DEPTHS = {  # table 1: the unit, and how many in each stage
 }
 
 
+@builder
 def resnet(
     *,
     input_shape: Sequence[int] = (224, 224, 3),

@@ -13,7 +13,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, steps
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.resnet import cifar_network, imagenet_network
 
 DEPTHS = {  # units in each stage
@@ -54,6 +54,7 @@ def basic(x, filters: int, strides: int = 1, *, name: str):
     return layers.Add(name=f"{name}_add")([x, y])
 
 
+@builder
 def resnet_v2(
     *,
     input_shape: Sequence[int] = (224, 224, 3),
@@ -102,19 +103,17 @@ def _imagenet(depth: int, trainable: int, total: int, **row):
 
 _crop = partial(_imagenet, protocol="table 5: one crop of 320")
 
-resnet50_v2 = _imagenet(
-    50,
-    25_549_480,
-    25_595_048,
-    note="Not in the paper: its unit at the depths of ``resnet50``.",
-)
-resnet101_v2 = _imagenet(101, 44_541_608, 44_639_400)
+_other = partial(_imagenet, note="Not in the paper: its unit at a depth of ``resnet``.")
+
+resnet50_v2 = _other(50, 25_549_480, 25_595_048)
+resnet101_v2 = _other(101, 44_541_608, 44_639_400)
 resnet152_v2 = _crop(152, 60_185_256, 60_329_128, top1=21.1, top5=5.5)
 resnet200_v2 = _crop(200, 64_666_280, 64_834_728, top1=20.7, top5=5.3)
 
 BLOCKS = {"bottleneck": (bottleneck, 9), "basic": (basic, 6)}  # unit, layers per n
 
 
+@builder
 def cifar_resnet_v2(
     *,
     input_shape: Sequence[int] = (32, 32, 3),

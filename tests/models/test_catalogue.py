@@ -57,7 +57,7 @@ def test_a_variant_is_its_family_with_what_it_fixes():
     assert entry.family is models.cifar_resnet
     assert entry.fixes == {"depth": 56, "unit": "original"}
     parameters = inspect.signature(models.resnet56).parameters
-    assert list(parameters) == ["input_shape", "classes", "width", "scan"]
+    assert list(parameters) == ["input_shape", "classes", "width", "scan", "name"]
     assert {p.kind for p in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
     model = models.resnet56(input_shape=(8, 8, 1), width=2)
     same = models.cifar_resnet(input_shape=(8, 8, 1), width=2, depth=56)
@@ -141,3 +141,11 @@ def test_numpys_integers_are_sizes(name, options):
     model = models.build(name, **whole)
     assert model.count_params() == models.build(name, **TINY, **options).count_params()
     assert model.to_json()
+
+
+@pytest.mark.parametrize("name", ["a/b", "", 5])
+def test_a_name_that_keras_refuses_is_refused_at_once(name):
+    with pytest.raises(
+        ValueError, match="cifar_resnet takes name= as text without '/'"
+    ):
+        models.cifar_resnet(depth=20, name=name)

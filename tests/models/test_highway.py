@@ -154,3 +154,9 @@ def test_defaults_are_the_authors():
 def test_impossible_networks_are_refused(build, options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_a_convolutional_highway_starts_as_the_authors(assert_he_gaussian):
+    model = models.highway()
+    assert_he_gaussian([x for x in model.layers if isinstance(x, layers.Conv2D)])
+    assert model.get_layer("logits").kernel_initializer.stddev == 0.05

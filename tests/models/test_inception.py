@@ -43,7 +43,7 @@ def test_logits_are_those_of_keras(assert_same_logits, kind, build, counts):
     is_v3 = build is models.inception_v3
     check_stages(model, V3 if is_v3 else RESNET, scale=False)
     rates = [x.rate for x in model.layers if isinstance(x, layers.Dropout)]
-    assert rates == ([] if is_v3 else [0.2])
+    assert rates == [0.2]
 
 
 def check_stages(model, stages, scale):
