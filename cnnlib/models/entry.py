@@ -34,7 +34,8 @@ class Entry:
     series and video. ``total`` counts all weights, moving statistics included.
     ``published`` is the parameter count as its ``source`` states it. ``top1`` and
     ``top5`` are one network's published ImageNet validation errors in percent,
-    ``protocol`` says how they were measured and where they stand. A variant has its
+    ``cifar10`` its test error there with shifted and mirrored images, and ``protocol``
+    says where they stand and how they were measured. A variant has its
     ``family``, the arguments that it ``fixes``, and a ``note`` for its docstring.
     """
 
@@ -48,6 +49,7 @@ class Entry:
     source: str | None = None
     top1: float | None = None
     top5: float | None = None
+    cifar10: float | None = None
     protocol: str | None = None
     family: Builder | None = None
     fixes: dict = field(default_factory=dict)
@@ -76,9 +78,10 @@ class Entry:
         facts = f"``{family}({fixed})``; {arxiv}{self.paper}, {self.year}."
         if self.published:
             facts += f" Published: {self.published} parameters ({self.source})."
-        if self.top1:
-            error = f"{self.top1} % top-1 and {self.top5} % top-5"
-            facts += f" Published ImageNet error: {error} ({self.protocol})."
+        errors = {"top-1": self.top1, "top-5": self.top5, "on CIFAR-10": self.cifar10}
+        told = [f"{value} % {kind}" for kind, value in errors.items() if value]
+        if told:
+            facts += f" Published error: {' and '.join(told)} ({self.protocol})."
         paragraphs = [
             f"{self.name}: {self.trainable:,} trained parameters, {self.total:,} with "
             "moving statistics.",

@@ -16,7 +16,14 @@ from cnnlib.models.blocks import logits, steps
 from cnnlib.models.entry import entry
 
 
-@entry(year=2016, paper="1605.07648", trainable=33_724_618, total=33_745_226)
+@entry(
+    year=2016,
+    paper="1605.07648",
+    trainable=33_724_618,
+    total=33_745_226,
+    cifar10=4.60,
+    protocol="table 1: with drop-path and dropout",
+)
 def fractalnet(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
