@@ -153,12 +153,12 @@ def zfnet(
     rescale filters of conv1 whose root mean square exceeds 0.1.
 
     Args:
-        input_shape: height, width, channels; both sides at least 47.
+        input_shape: height, width, channels; both sides at least 53.
         classes: number of logits.
         dropout: rate after each hidden dense layer.
     """
     shape, classes = checks.network(
-        "zfnet", input_shape, classes, smallest=47, any_size=False
+        "zfnet", input_shape, classes, smallest=53, any_size=False
     )
     image = x = keras.Input(shape, name="image")
     for i, (filters, size, strides, padding) in enumerate(ZFNET, start=1):

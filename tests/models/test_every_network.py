@@ -38,7 +38,7 @@ SMALL = {
     "mlp": (8, 8, 1),
     "mnist_cnn": (8, 8, 1),
     "alexnet": (67, 67, 3),
-    "zfnet": (47, 47, 3),
+    "zfnet": (53, 53, 3),
     "inception_v3": (75, 75, 3),
     "inception_v4": (107, 107, 3),
     "inception_resnet_v1": (75, 75, 3),
