@@ -81,6 +81,12 @@ def named(kind: str, name, known) -> None:
         )
 
 
+def model_name(who: str, name) -> None:
+    """Refuse a ``name`` that Keras does not take for a model."""
+    if not isinstance(name, str) or not name or "/" in name:
+        raise ValueError(f"{who} takes name= as text without '/'; given {name!r}")
+
+
 def pair(who: str, name: str, value, least: int = 1) -> tuple[int, int]:
     """(height, width) in whole pixels, from one side or both."""
     sides = (value, value) if is_integer(value) else value
@@ -120,12 +126,12 @@ def network(
     *,
     smallest: int | tuple[int, ...] = 1,
     dimensions: int = 2,
-    any_size: bool = False,
+    any_size: bool = True,
 ) -> tuple[tuple[int | None, ...], int]:
     """The input shape, channels last, and the number of classes, as plain integers.
 
     There are 1, 2 or 3 ``dimensions`` (series, images, video), each of at least
-    ``smallest``, one number or one each; with ``any_size`` a side may be None.
+    ``smallest``, one number or one each; with ``any_size`` a side may be None, for any.
     """
     least = (smallest,) * dimensions if is_integer(smallest) else tuple(smallest)
     shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()

@@ -83,7 +83,7 @@ def test_a_size_is_one_side_or_two(value):
 def test_a_networks_shape_and_classes():
     shape, classes = checks.network("net", [np.int64(8), 9, 3], np.int8(4))
     assert (shape, classes) == ((8, 9, 3), 4)
-    assert checks.network("net", (None, 8, 3), 2, any_size=True)[0] == (None, 8, 3)
+    assert checks.network("net", (None, 8, 3), 2)[0] == (None, 8, 3)
     assert checks.network("net", (5, 3), 2, dimensions=1)[0] == (5, 3)
 
 
@@ -94,8 +94,8 @@ def test_a_networks_shape_and_classes():
         ((8, 8, 0), {}),
         ((8, 7, 3), {"smallest": 8}),
         ((8, 7, 3), {"smallest": (8, 8)}),
-        ((None, 8, 3), {}),
-        ((8, 8, None), {"any_size": True}),
+        ((None, 8, 3), {"any_size": False}),
+        ((8, 8, None), {}),
         (8, {}),
         ((8.0, 8, 3), {}),
     ],

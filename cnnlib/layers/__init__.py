@@ -15,12 +15,13 @@ from cnnlib.layers.paths import (
     SurvivalGate,
 )
 from cnnlib.layers.repeated import RepeatedUnit
-from cnnlib.layers.resampling import Bilinear, CropLike
+from cnnlib.layers.resampling import Bilinear, CropLike, FixedConv2DTranspose
 
 __all__ = [
     "Bilinear",
     "ColumnChoice",
     "CropLike",
+    "FixedConv2DTranspose",
     "FractalJoin",
     "GatedSum",
     "GaussianUnits",

@@ -39,7 +39,15 @@ class TableConv2D(keras.layers.Layer):
         for row, (i, o) in enumerate(pairs):
             self._spread[row, i * len(self.table) + o] = 1
         shape = (self.kernel_size, self.kernel_size, len(pairs))
-        self.kernel = self.add_weight(shape, "lecun_uniform", name="kernel")
+        # As ``lecun_uniform`` would, each output map by the input maps that it sees.
+        seen = np.array([len(self.table[o]) for _, o in pairs])
+        unit = keras.initializers.RandomUniform(-1.0, 1.0)
+        limit = (3 / (self.kernel_size**2 * seen)) ** 0.5
+
+        def start(shape, dtype=None):
+            return unit(shape, dtype) * ops.cast(limit, dtype)
+
+        self.kernel = self.add_weight(shape, start, name="kernel")
         self.bias = self.add_weight((len(self.table),), "zeros", name="bias")
 
     def call(self, inputs):
@@ -47,7 +55,8 @@ class TableConv2D(keras.layers.Layer):
         window = (self.kernel_size, self.kernel_size)
         shape = (*window, inputs.shape[-1], len(self.table))
         dense = ops.reshape(ops.matmul(self.kernel, spread), shape)
-        return ops.conv(inputs, dense, padding="valid") + self.bias
+        convolved = ops.conv(inputs, dense, 1, "valid", "channels_last")
+        return convolved + self.bias
 
 
 @keras.saving.register_keras_serializable("cnnlib")
@@ -65,7 +74,7 @@ class Subsampling2D(keras.layers.Layer):
         self.bias = self.add_weight(maps, "zeros", name="bias")
 
     def call(self, inputs):
-        total = 4 * ops.average_pool(inputs, 2, 2, padding="valid")
+        total = 4 * ops.average_pool(inputs, 2, 2, "valid", "channels_last")
         return total * self.coefficient + self.bias
 
 

@@ -29,6 +29,18 @@ class CropLike(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
+class FixedConv2DTranspose(keras.layers.Conv2DTranspose):
+    """A transposed convolution whose kernel is never trained.
+
+    With ``trainable=False`` it would be again, once the model it is in has been frozen
+    and thawed.
+    """
+
+    def add_weight(self, *args, **kwargs):
+        return super().add_weight(*args, **{**kwargs, "trainable": False})
+
+
+@keras.saving.register_keras_serializable("cnnlib")
 class Bilinear(keras.initializers.Initializer):
     """The kernel of a transposed convolution that interpolates linearly.
 

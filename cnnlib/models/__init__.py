@@ -7,10 +7,12 @@ A builder is one function with the field's name and keyword-only arguments::
     model = models.build("cifar_resnet", depth=74)
 
 It returns an uncompiled ``keras.Model`` with named layers that takes floats, (n,
-*input_shape), with the channels last, and emits **logits**, (n, classes). What no such
-network can have is refused with a ValueError. Many builders take the model's ``name``,
-and ``weights="imagenet"`` for those that keras.applications publishes, of 3 channels
-and 1000 classes, for images by ``preprocess``; OSError where they cannot be downloaded.
+*input_shape), with the channels last, and emits **logits**, (n, classes), float32 in
+half precision too. A side of ``input_shape`` may be None, for any, where the network
+takes any. What no such network can have is refused with a ValueError. Every builder
+takes the model's ``name``; many take ``weights="imagenet"``, those that
+keras.applications publishes, of 3 channels and 1000 classes, for images by
+``preprocess``; OSError where they cannot be downloaded.
 """
 
 import keras
@@ -21,27 +23,29 @@ from cnnlib.models.entry import Builder, Entry, check_options
 # The builders, in the talk's order, which is the catalogue's, too.
 from cnnlib.models.lenet import lenet5
 from cnnlib.models.mnist import mlp, mnist_cnn
-from cnnlib.models.alexnet import alexnet
+from cnnlib.models.alexnet import alexnet, zfnet
 from cnnlib.models.vgg import vgg, vgg16, vgg19
-from cnnlib.models.inception import googlenet, inception_v3
-from cnnlib.models.inception_v4 import inception_v4, inception_resnet_v2
+from cnnlib.models.inception import googlenet, bn_inception, inception_v3
+from cnnlib.models.inception_v4 import inception_v4, inception_resnet_v1
+from cnnlib.models.inception_v4 import inception_resnet_v2
 from cnnlib.models.xception import xception
 from cnnlib.models.resnet import cifar_plain, plain20, plain56
 from cnnlib.models.resnet import cifar_resnet, resnet20, resnet32, resnet44
 from cnnlib.models.resnet import resnet56, resnet110, resnet1202
 from cnnlib.models.resnet import resnet, resnet18, resnet34, resnet50
-from cnnlib.models.resnet import resnet101, resnet152
+from cnnlib.models.resnet import resnet101, resnet152, se_resnet50
+from cnnlib.models.resnet import resnet110_preactivation
 from cnnlib.models.resnet_v2 import resnet_v2, resnet50_v2, resnet101_v2
 from cnnlib.models.resnet_v2 import resnet152_v2, resnet200_v2
 from cnnlib.models.resnet_v2 import cifar_resnet_v2, resnet110_v2, resnet164_v2
 from cnnlib.models.resnet_v2 import resnet1001_v2
-from cnnlib.models.stochastic import stochastic_depth
+from cnnlib.models.stochastic import stochastic_depth, stochastic_depth1202
 from cnnlib.models.highway import highway, highway_mlp
 from cnnlib.models.fractalnet import fractalnet
 from cnnlib.models.densenet import cifar_densenet, densenet40
 from cnnlib.models.densenet import densenet100_bc, densenet190_bc
-from cnnlib.models.densenet import densenet, densenet121, densenet169
-from cnnlib.models.densenet import densenet201, densenet264
+from cnnlib.models.densenet import densenet, densenet121, densenet161
+from cnnlib.models.densenet import densenet169, densenet201, densenet264
 from cnnlib.models.fcn import convolutionalize, fcn, fcn32s, fcn16s, fcn8s
 from cnnlib.models.unet import unet, unet_output_size
 from cnnlib.models.fc_densenet import fc_densenet, fc_densenet56

@@ -1,4 +1,4 @@
-"""AlexNet (Krizhevsky, Sutskever, Hinton 2012), in two towers as it was trained."""
+"""AlexNet (Krizhevsky, Sutskever, Hinton 2012) in two towers, and ZFNet after it."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
+from cnnlib.models.blocks import scores
 from cnnlib.models.entry import entry
 
 
@@ -57,9 +58,10 @@ def alexnet(
     Raises:
         ValueError: too small an input, no classes, or another number of towers.
     """
-    shape, classes = checks.network("alexnet", input_shape, classes, smallest=67)
+    shape, classes = checks.network(
+        "alexnet", input_shape, classes, smallest=67, any_size=False
+    )
     checks.choice("alexnet", "groups", groups, (1, 2))
-    groups = int(groups)
 
     def conv(x, tower, stage, filters, size, strides=1, bias=0):
         return layers.Conv2D(
@@ -98,15 +100,80 @@ def alexnet(
         x = conv(x, tower, "conv4", 384, 3, bias=1)
         x = conv(x, tower, "conv5", 256, 3, bias=1)
         towers.append(pool(x, tower, "conv5"))
-    x = layers.Flatten(name="flatten")(join(towers, "conv5"))
+    x = dense(join(towers, "conv5"), classes, dropout, "ones")
+    return keras.Model(image, x, name="alexnet")
+
+
+def dense(x, classes: int, dropout: float, bias: str):
+    """Two hidden dense layers with dropout, and the logits."""
+    x = layers.Flatten(name="flatten")(x)
     for name in ("fc6", "fc7"):
         x = layers.Dense(
             4096,
             activation="relu",
             kernel_initializer=normal(),
-            bias_initializer="ones",
+            bias_initializer=bias,
             name=name,
         )(x)
         x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    x = layers.Dense(classes, kernel_initializer=normal(), name="logits")(x)
-    return keras.Model(image, x, name="alexnet")
+    return scores(classes, kernel_initializer=normal())(x)
+
+
+# Figure 3: maps, kernel size, stride and padding of each convolution.
+ZFNET = ((96, 7, 2, 1), (256, 5, 2, 0), (384, 3, 1, 1), (384, 3, 1, 1), (256, 3, 1, 1))
+
+
+@entry(
+    year=2013,
+    paper="1311.2901",
+    trainable=62_357_608,
+    total=62_357_608,
+    top1=38.4,
+    top5=16.5,
+    protocol="table 2: one network as in figure 3, mean over ten crops",
+)
+def zfnet(
+    *,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    dropout: float = 0.5,
+) -> keras.Model:
+    """ZFNet (Zeiler, Fergus 2013) with 62,357,608 parameters.
+
+    arXiv:1311.2901, figure 3 and section 3: AlexNet without towers, its first two
+    convolutions 7×7 and 5×5, with stride 2. 3×3 pooling with stride 2 follows conv1,
+    conv2 and conv5; weights start from N(0, 0.01²), biases from 0. The padding is what
+    gives the figure's 110, 55, 26, 13 and 6 rows; the first two poolings round up.
+
+    Input: float, (n, height, width, channels); the paper subtracts the mean image from
+    0 to 255. Output: logits, (n, classes).
+
+    Where it is not theirs: the figure's "contrast norm." after the first two poolings,
+    which the paper does not define, is AlexNet's normalization; in training they also
+    rescale filters of conv1 whose root mean square exceeds 0.1.
+
+    Args:
+        input_shape: height, width, channels; both sides at least 53.
+        classes: number of logits.
+        dropout: rate after each hidden dense layer.
+    """
+    shape, classes = checks.network(
+        "zfnet", input_shape, classes, smallest=53, any_size=False
+    )
+    image = x = keras.Input(shape, name="image")
+    for i, (filters, size, strides, padding) in enumerate(ZFNET, start=1):
+        if padding:
+            x = layers.ZeroPadding2D(padding, name=f"conv{i}_pad")(x)
+        x = layers.Conv2D(
+            filters,
+            size,
+            strides,
+            activation="relu",
+            kernel_initializer=normal(),
+            name=f"conv{i}_conv",
+        )(x)
+        if i in (1, 2):
+            x = layers.MaxPooling2D(3, 2, "same", name=f"conv{i}_pool")(x)
+            x = LocalResponseNormalization(name=f"conv{i}_norm")(x)
+    x = layers.MaxPooling2D(3, 2, name="conv5_pool")(x)
+    return keras.Model(image, dense(x, classes, dropout, "zeros"), name="zfnet")

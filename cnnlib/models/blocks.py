@@ -128,7 +128,20 @@ def logits(x, classes: int):
     """Mean over all places, then a dense layer: ``pool`` and ``logits``."""
     series = len(x.shape) == 3
     kind = layers.GlobalAveragePooling1D if series else layers.GlobalAveragePooling2D
-    return layers.Dense(classes, name="logits")(kind(name="pool")(x))
+    return scores(classes)(kind(name="pool")(x))
+
+
+def scores(classes: int, **options):
+    """The dense layer ``logits``, in float32 under every policy."""
+    return layers.Dense(classes, name="logits", dtype="float32", **options)
+
+
+def chain(shape, parts, name: str) -> keras.Model:
+    """A model of layers in a row; a Sequential has no ``input`` before it is called."""
+    image = x = keras.Input(shape, name="image")
+    for layer in parts:
+        x = layer(x)
+    return keras.Model(image, x, name=name)
 
 
 def repeat(unit, x, count: int, *, stage: str, scan: bool):

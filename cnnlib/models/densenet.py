@@ -1,7 +1,8 @@
 """DenseNets (Huang, Liu, van der Maaten, Weinberger 2016, arXiv:1608.06993).
 
 Every layer of a block reads the concatenated outputs of all layers before it. No
-convolution has a bias; of images the paper standardizes each channel. ``growth`` is k,
+convolution has a bias; kernels start from Gaussians by their fan-in (1502.01852), in
+the authors' Torch code by the fan-out. The paper standardizes images. ``growth`` is k,
 the maps that each layer adds; ``compression`` is θ, the part of the maps that a
 transition keeps; ``dropout`` is the rate after each convolution but the first.
 """
@@ -14,12 +15,13 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.models.blocks import dense_block, logits, steps
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import check_weights, load
 
-# Table 1: layers in each block of the networks for ImageNet; growth rate 32.
+# Table 1: layers in each block of the networks for ImageNet; 161's are the authors'.
 BLOCKS = {
     121: (6, 12, 24, 16),
+    161: (6, 12, 36, 24),
     169: (6, 12, 32, 32),
     201: (6, 12, 48, 32),
     264: (6, 12, 64, 48),
@@ -47,6 +49,7 @@ def _body(who, x, blocks, growth, bottleneck, compression, dropout, classes):
     return logits(steps(x, "bn relu", name="final"), classes)
 
 
+@builder
 def cifar_densenet(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -81,6 +84,7 @@ def cifar_densenet(
     return keras.Model(image, x, name=name)
 
 
+@builder
 def densenet(
     *,
     input_shape: Sequence[int] = (224, 224, 3),
@@ -129,19 +133,34 @@ def _cifar(depth: int, growth: int, bc: bool, trainable: int, total: int, **row)
     name = f"densenet{depth}_bc" if bc else f"densenet{depth}"
     fixes = {"depth": depth, "growth": growth, "bottleneck": bc}
     fixes["compression"] = 0.5 if bc else 1.0
-    return _row(cifar_densenet, name, fixes, trainable, total, source="table 2", **row)
+    row = {"source": "table 2", "protocol": "table 2", **row}
+    return _row(cifar_densenet, name, fixes, trainable, total, **row)
 
 
-def _imagenet(depth: int, trainable: int, total: int, **row):
-    fixes = {"blocks": BLOCKS[depth], "growth": 32, "compression": 0.5}
-    row["protocol"] = "single crop, table 3"
+def _imagenet(depth: int, trainable: int, total: int, growth: int = 32, **row):
+    fixes = {"blocks": BLOCKS[depth], "growth": growth, "compression": 0.5}
+    row = {"protocol": "single crop, table 3", **row}
     return _row(densenet, f"densenet{depth}", fixes, trainable, total, **row)
 
 
-densenet40 = _cifar(40, 12, False, 1_019_722, 1_037_818, published="1.0 M")
-densenet100_bc = _cifar(100, 12, True, 769_162, 793_150, published="0.8 M")
-densenet190_bc = _cifar(190, 40, True, 25_624_430, 25_881_390, published="25.6 M")
+densenet40 = _cifar(
+    40, 12, False, 1_019_722, 1_037_818, published="1.0 M", cifar10=5.24
+)
+densenet100_bc = _cifar(
+    100, 12, True, 769_162, 793_150, published="0.8 M", cifar10=4.51
+)
+densenet190_bc = _cifar(
+    190, 40, True, 25_624_430, 25_881_390, published="25.6 M", cifar10=3.46
+)
 densenet121 = _imagenet(121, 7_978_856, 8_062_504, top1=25.02, top5=7.71)
+densenet161 = _imagenet(
+    161,
+    28_681_000,
+    28_900_936,
+    growth=48,
+    top1=22.2,
+    protocol="the authors' repository: one crop",
+)
 densenet169 = _imagenet(169, 14_149_480, 14_307_880, top1=23.80, top5=6.85)
 densenet201 = _imagenet(201, 20_013_928, 20_242_984, top1=22.58, top5=6.34)
 densenet264 = _imagenet(264, 33_337_704, 33_736_232, top1=22.15, top5=6.12)

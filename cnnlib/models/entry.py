@@ -11,12 +11,17 @@ a variant of a family is a row that names the family and what it fixes::
 The catalogue, the command line, docstrings and tests all read ``builder.entry``.
 """
 
+import contextlib
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
+
+from cnnlib import checks
 
 Builder = Callable[..., keras.Model]
 
@@ -29,7 +34,8 @@ class Entry:
     series and video. ``total`` counts all weights, moving statistics included.
     ``published`` is the parameter count as its ``source`` states it. ``top1`` and
     ``top5`` are one network's published ImageNet validation errors in percent,
-    ``protocol`` says how they were measured and where they stand. A variant has its
+    ``cifar10`` its test error there with shifted and mirrored images, and ``protocol``
+    says where they stand and how they were measured. A variant has its
     ``family``, the arguments that it ``fixes``, and a ``note`` for its docstring.
     """
 
@@ -43,6 +49,7 @@ class Entry:
     source: str | None = None
     top1: float | None = None
     top5: float | None = None
+    cifar10: float | None = None
     protocol: str | None = None
     family: Builder | None = None
     fixes: dict = field(default_factory=dict)
@@ -71,9 +78,10 @@ class Entry:
         facts = f"``{family}({fixed})``; {arxiv}{self.paper}, {self.year}."
         if self.published:
             facts += f" Published: {self.published} parameters ({self.source})."
-        if self.top1:
-            error = f"{self.top1} % top-1 and {self.top5} % top-5"
-            facts += f" Published ImageNet error: {error} ({self.protocol})."
+        errors = {"top-1": self.top1, "top-5": self.top5, "on CIFAR-10": self.cifar10}
+        told = [f"{value} % {kind}" for kind, value in errors.items() if value]
+        if told:
+            facts += f" Published error: {' and '.join(told)} ({self.protocol})."
         paragraphs = [
             f"{self.name}: {self.trainable:,} trained parameters, {self.total:,} with "
             "moving statistics.",
@@ -84,12 +92,62 @@ class Entry:
         return "\n\n".join(textwrap.fill(text, 80) for text in paragraphs if text)
 
 
+@contextlib.contextmanager
+def channels_last():
+    """Layers made within take their channels last, whatever Keras is configured for."""
+    configured = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(configured)
+
+
+def plain(value):
+    """NumPy's integers, alone or in a row, as Python's, which Keras wants."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = tuple(value)
+    if isinstance(value, (tuple, list)):
+        return tuple(map(plain, value))
+    return int(value) if checks.is_integer(value) else value
+
+
+def builder(build: Builder) -> Builder:
+    """What all builders have in common.
+
+    Layers are made with their channels last, integers may be NumPy's, and ``name`` is
+    the model's: None, the network's own, or what tells two of one network apart.
+    """
+    signature = inspect.signature(build)
+    names_itself = "name" in signature.parameters
+
+    @functools.wraps(build)
+    def named(*templates, name: str | None = None, **options):
+        if name is not None:
+            checks.model_name(build.__name__, name)
+            if names_itself:
+                options["name"] = name
+        with channels_last():
+            model = build(*templates, **{k: plain(v) for k, v in options.items()})
+        if name is not None:
+            model.name = name
+        return model
+
+    if not names_itself:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        last = inspect.Parameter("name", kind, default=None, annotation=str | None)
+        parameters = [*signature.parameters.values(), last]
+        named.__signature__ = signature.replace(parameters=parameters)
+    return named
+
+
 def entry(**row) -> Callable:
     """Give the builder below its row: the fields of ``Entry`` but ``builder``."""
 
-    def mark(builder: Builder) -> Builder:
-        builder.entry = Entry(builder, **row)
-        return builder
+    def mark(build: Builder) -> Builder:
+        marked = builder(build)
+        marked.entry = Entry(marked, **row)
+        return marked
 
     return mark
 
@@ -99,24 +157,26 @@ def variant(
 ) -> Builder:
     """A network of ``family`` as a builder called ``name``, with the rest of its row.
 
-    It takes the family's arguments but ``name`` and those that it ``fixes``, and
-    refuses others with a TypeError; its docstring is ``Entry.describe``'s.
+    It takes the family's arguments but those that it ``fixes``, and refuses others with
+    a TypeError; its docstring is ``Entry.describe``'s.
     """
     signature = inspect.signature(family)
-    free = [p for p in signature.parameters.values() if p.name not in (*fixes, "name")]
+    free = [p for key, p in signature.parameters.items() if key not in fixes]
+    free = [p.replace(default=None) if p.name == "name" else p for p in free]
 
-    def builder(**options):
-        check_options(builder, options)
-        return family(**fixes, **options, name=name)
+    def build(**options):
+        check_options(build, options)
+        options["name"] = options.get("name") or name
+        return family(**fixes, **options)
 
-    builder.__name__ = builder.__qualname__ = name
-    builder.__module__ = family.__module__
-    builder.__signature__ = signature.replace(parameters=free)
-    builder.entry = Entry(
-        builder, trainable=trainable, total=total, family=family, fixes=fixes, **row
+    build.__name__ = build.__qualname__ = name
+    build.__module__ = family.__module__
+    build.__signature__ = signature.replace(parameters=free)
+    build.entry = Entry(
+        build, trainable=trainable, total=total, family=family, fixes=fixes, **row
     )
-    builder.__doc__ = builder.entry.describe()
-    return builder
+    build.__doc__ = build.entry.describe()
+    return build
 
 
 def check_options(builder: Builder, options: Iterable[str]) -> None:

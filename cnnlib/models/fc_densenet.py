@@ -13,7 +13,7 @@ from keras import layers
 from cnnlib import checks
 from cnnlib.layers import CropLike
 from cnnlib.models.blocks import dense_block, steps
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 
 # Section 4.2 and table 2: growth, and layers in each block on the way down, at the
 # bottom and on the way up.
@@ -28,6 +28,7 @@ _steps = partial(steps, use_bias=True, initializer="he_uniform", norm=NORM)
 LAYER = "bn relu conv dropout"  # table 1
 
 
+@builder
 def fc_densenet(
     *,
     input_shape: Sequence[int | None] = (224, 224, 3),
@@ -63,9 +64,7 @@ def fc_densenet(
             f"{name} takes an odd number of blocks, of 1 or more layers; given {table}"
         )
     pools = len(table) // 2
-    shape, classes = checks.network(
-        name, input_shape, classes, smallest=2**pools, any_size=True
-    )
+    shape, classes = checks.network(name, input_shape, classes, smallest=2**pools)
     growth = checks.integer(name, "growth", growth)
     width = checks.integer(name, "width", width)
     dropout = checks.number(name, "dropout", dropout, least=0, below=1)
@@ -96,7 +95,8 @@ def fc_densenet(
         up = CropLike(name=f"up{i}_crop")([up, skips[i - 1]])
         x = layers.Concatenate(name=f"up{i}_concat")([up, skips[i - 1]])
         x, new = dense_block(x, size, unit, name=f"up{i}")
-    x = layers.Conv2D(classes, 1, kernel_initializer="he_uniform", name="logits")(x)
+    options = {"kernel_initializer": "he_uniform", "dtype": "float32"}
+    x = layers.Conv2D(classes, 1, name="logits", **options)(x)
     return keras.Model(image, x, name=name)
 
 

@@ -13,9 +13,9 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.layers import Bilinear, CropLike
+from cnnlib.layers import Bilinear, CropLike, FixedConv2DTranspose
 from cnnlib.models.blocks import HE_GAUSSIAN
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.vgg import vgg_stages
 
 # The poolings whose scores are added (stage: rows and columns to leave out), and what
@@ -26,19 +26,20 @@ LAST_CROP = {32: 19, 16: 27, 8: 31}
 UNITS = 4096
 
 
-def _upscore(x, classes: int, factor: int, *, trainable: bool, name: str):
+def _upscore(x, classes: int, factor: int, learn: bool, **options):
     """A transposed convolution that starts as bilinear interpolation."""
-    return layers.Conv2DTranspose(
+    kind = layers.Conv2DTranspose if learn else FixedConv2DTranspose
+    return kind(
         classes,
         2 * factor,
         factor,
         use_bias=False,
         kernel_initializer=Bilinear(),
-        trainable=trainable,
-        name=name,
+        **options,
     )(x)
 
 
+@builder
 def fcn(
     *,
     stride: int = 8,
@@ -78,9 +79,8 @@ def fcn(
         ValueError: another stride, a bad shape or number of classes.
     """
     checks.choice("fcn", "stride", stride, SKIPS)
-    stride = int(stride)
     name = name or f"fcn{stride}s"
-    shape, classes = checks.network(name, input_shape, classes, any_size=True)
+    shape, classes = checks.network(name, input_shape, classes)
     image = keras.Input(shape, name="image")
     # The authors pad the first convolution by 100; one of these is the VGG's own.
     x = layers.ZeroPadding2D(99, name="conv1_pad")(image)
@@ -100,13 +100,11 @@ def fcn(
         fine = layers.Conv2D(
             classes, 1, kernel_initializer="zeros", name=f"skip{stage}_score"
         )(pools[stage - 1])
-        x = _upscore(
-            x, classes, 2, trainable=learn_upsampling, name=f"skip{stage}_upscore"
-        )
+        x = _upscore(x, classes, 2, learn_upsampling, name=f"skip{stage}_upscore")
         fine = CropLike(offset, name=f"skip{stage}_crop")([fine, x])
         x = layers.Add(name=f"skip{stage}_add")([x, fine])
-    x = _upscore(x, classes, stride, trainable=False, name="up_score")
-    x = CropLike(LAST_CROP[stride], name="logits")([x, image])
+    x = _upscore(x, classes, stride, False, name="up_score", dtype="float32")
+    x = CropLike(LAST_CROP[stride], name="logits", dtype="float32")([x, image])
     return keras.Model(image, x, name=name)
 
 

@@ -16,7 +16,14 @@ from cnnlib.models.blocks import logits, steps
 from cnnlib.models.entry import entry
 
 
-@entry(year=2016, paper="1605.07648", trainable=33_724_618, total=33_745_226)
+@entry(
+    year=2016,
+    paper="1605.07648",
+    trainable=33_724_618,
+    total=33_745_226,
+    cifar10=4.60,
+    protocol="table 1: with drop-path and dropout",
+)
 def fractalnet(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -33,8 +40,11 @@ def fractalnet(
     arXiv:1605.07648, section 4.1; 33,724,618 parameters are trained, without biases
     before batch normalization. Its longest path has B · 2^(C−1) = 20 convolutions. At
     the end of a block each column is pooled (2×2 maximum) and then they join, as in the
-    authors' code; their normalization has no scale and shift, which are 20,608
-    parameters. Beyond 32×32 pixels, the head takes the mean over all places.
+    authors' code. Beyond 32×32 pixels, the head takes the mean over all places.
+
+    Where it is not theirs: their normalization has neither scale nor shift, 20,608
+    parameters less, which makes 33,704,010; and their convolutions have biases, which
+    it takes out again, 33,714,314 with them.
 
     Drop-path, in training: for a half of the mini-batches one column computes alone
     throughout (global), for the others each join drops its inputs at random (local);

@@ -1,4 +1,4 @@
-"""GoogLeNet (Szegedy et al. 2014) and Inception v3 (Szegedy et al. 2015).
+"""GoogLeNet (2014), BN-Inception (2015) and Inception v3 (2015).
 
 A module is a set of branches whose outputs are joined, and a branch a list of steps,
 written as in the papers' figures::
@@ -25,6 +25,7 @@ POOLS = {
     "avg": partial(layers.AveragePooling2D, 3, 1, "same"),
     "max": partial(layers.MaxPooling2D, 3, 1, "same"),
     "halve": partial(layers.MaxPooling2D, 3, 2, "valid"),
+    "halve up": partial(layers.MaxPooling2D, 3, 2, "same"),  # an odd side rounds up
 }
 V = "valid"  # the figures' letter for a convolution without padding
 TALL, WIDE = (7, 1), (1, 7)
@@ -91,7 +92,7 @@ def head(x, classes: int, dropout: float):
     """Mean over all places, dropout, dense: ``pool``, ``dropout`` and ``logits``."""
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    return layers.Dense(classes, name="logits")(x)
+    return blocks.scores(classes)(x)
 
 
 # Table 1 of 1409.4842: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.
@@ -159,7 +160,11 @@ def googlenet(
     """
     smallest, what = (65, " with auxiliary heads") if auxiliary else (1, "")
     shape, classes = checks.network(
-        f"googlenet{what}", input_shape, classes, smallest=smallest
+        f"googlenet{what}",
+        input_shape,
+        classes,
+        smallest=smallest,
+        any_size=not auxiliary,
     )
     image = keras.Input(shape, name="image")
 
@@ -191,7 +196,76 @@ def _auxiliary(x, name: str, classes: int):
     x = layers.Flatten(name=f"{name}_flatten")(x)
     x = layers.Dense(1024, activation="relu", name=f"{name}_fc")(x)
     x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
-    return layers.Dense(classes, name=name)(x)
+    return layers.Dense(classes, name=name, dtype="float32")(x)
+
+
+# Figure 5 of 1502.03167: 1×1, 3×3 reduce, 3×3, double 3×3 reduce, double 3×3, pool
+# projection. 3c and 4e halve the size and have neither 1×1 nor projection.
+BN_INCEPTION = {
+    "inception3a": (64, 64, 64, 64, 96, 32),
+    "inception3b": (64, 64, 96, 64, 96, 64),
+    "inception3c": (0, 128, 160, 64, 96, 0),
+    "inception4a": (224, 64, 96, 96, 128, 128),
+    "inception4b": (192, 96, 128, 96, 128, 128),
+    "inception4c": (160, 128, 160, 128, 160, 128),
+    "inception4d": (96, 128, 192, 160, 192, 128),
+    "inception4e": (0, 128, 192, 192, 256, 0),
+    "inception5a": (352, 192, 320, 160, 224, 128),
+    "inception5b": (352, 192, 320, 192, 224, 128),
+}
+
+
+@entry(
+    year=2015,
+    paper="1502.03167",
+    trainable=11_285_224,
+    total=11_305_256,
+    published="13.6 M",
+    source="section 4.2",
+    top1=25.2,
+    top5=7.8,
+    protocol="1512.00567, table 3: one crop",
+)
+def bn_inception(
+    *, input_shape: Sequence[int] = (224, 224, 3), classes: int = 1000
+) -> keras.Model:
+    """BN-Inception with 11,305,256 parameters, 11,285,224 of them trainable.
+
+    arXiv:1502.03167, figure 5: GoogLeNet with batch normalization before each ReLU, two
+    convolutions of 3×3 in place of one of 5×5, and pooling by the mean in most modules.
+    No convolution has a bias; released networks that have one count 11,295,240 without
+    moving statistics. The paper's 13.6 M do not follow from its figure, whose columns
+    add up to 608 maps in 4c and 4d, where it writes 576.
+
+    Input: float, (n, height, width, channels). Output: logits, (n, classes).
+
+    Where it is not the paper's: conv1 is a plain convolution (theirs is separable, with
+    a depth multiplier of 8); the normalization's constants and the initial weights,
+    which it does not give, are those of the networks below.
+
+    Args:
+        input_shape: height, width, channels.
+        classes: number of logits.
+    """
+    shape, classes = checks.network("bn_inception", input_shape, classes)
+    conv, halve = partial(slim_conv, scale=True), POOLS["halve up"]
+    image = keras.Input(shape, name="image")
+    x = conv(image, 64, 7, 2, padding="centred", name="conv1")
+    x = conv(halve(name="conv1_pool")(x), 64, 1, name="conv2_reduce")
+    x = halve(name="conv2_pool")(conv(x, 192, 3, name="conv2"))
+    for name, (one, reduce3, three, reduced, double, pool) in BN_INCEPTION.items():
+        stride = (1, "same") if one else (2, "centred")
+        branches = [
+            [(reduce3, 1), (three, 3, *stride)],
+            [(reduced, 1), (double, 3), (double, 3, *stride)],
+        ]
+        if one:
+            kind = "max" if name == "inception5b" else "avg"
+            branches = [[(one, 1)], *branches, [kind, (pool, 1)]]
+        else:
+            branches.append(["halve up"])
+        x = module(x, name, *branches, conv=conv)
+    return keras.Model(image, blocks.logits(x, classes), name="bn_inception")
 
 
 def stem_v3(x):
@@ -270,6 +344,7 @@ def inception_v3(
     *,
     input_shape: Sequence[int] = (299, 299, 3),
     classes: int = 1000,
+    dropout: float = 0.2,
     weights: str | None = None,
 ) -> keras.Model:
     """Inception v3 with 23,851,784 parameters, 23,817,352 of them trainable.
@@ -283,12 +358,13 @@ def inception_v3(
 
     Where table 1 has three convolutions of 3×3 after the first pooling, one of stride
     2, the code has a 1×1, a 3×3 and a pooling. Unlike in the code, there is no
-    auxiliary head and no dropout before the logits (theirs keeps 0.8), and the
-    normalization's momentum is 0.99 (theirs is 0.9997), as in keras.applications.
+    auxiliary head, and the normalization's momentum is 0.99, Keras's default (theirs is
+    0.9997).
 
     Args:
         input_shape: height, width, channels; both sides at least 75.
         classes: number of logits.
+        dropout: rate before the logits, the share that is dropped.
         weights: None, or "imagenet" (see ``models.preprocess``).
 
     Raises:
@@ -297,5 +373,5 @@ def inception_v3(
     shape, classes = checks.network("inception_v3", input_shape, classes, smallest=75)
     image = keras.Input(shape, name="image")
     x = modules(stem_v3(image), INCEPTION_V3)
-    model = keras.Model(image, blocks.logits(x, classes), name="inception_v3")
+    model = keras.Model(image, head(x, classes, dropout), name="inception_v3")
     return load(model, weights)

@@ -1,4 +1,4 @@
-"""Inception v4 and Inception-ResNet v2 (Szegedy, Ioffe, Vanhoucke, Alemi 2016).
+"""Inception v4, Inception-ResNet v1 and v2 (Szegedy, Ioffe, Vanhoucke, Alemi 2016).
 
 Modules are written as in ``cnnlib.models.inception``, figures are those of 1602.07261.
 """
@@ -112,6 +112,18 @@ def inception_v4(
     return keras.Model(image, head(x, classes, dropout), name="inception_v4")
 
 
+# Inception-ResNet v1: figures 10 to 13, and 7 with the filters of table 1.
+V1_A = [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (32, 3), (32, 3)]]
+V1_B = [[(128, 1)], [(128, 1), (128, WIDE), (128, TALL)]]
+V1_C = [[(192, 1)], [(192, 1), (192, (1, 3)), (192, (3, 1))]]
+V1_6A = [[(384, 3, 2, V)], [(192, 1), (192, 3), (256, 3, 2, V)], ["halve"]]
+V1_7A = [
+    [(256, 1), (384, 3, 2, V)],
+    [(256, 1), (256, 3, 2, V)],
+    [(256, 1), (256, 3), (256, 3, 2, V)],
+    ["halve"],
+]
+
 # Inception-ResNet v2, with the maps of the released code.
 MIXED5B = [
     [(96, 1)],
@@ -136,16 +148,80 @@ MIXED7A = [  # figure 18
 ]
 
 
-def _residual(x, name: str, branches, scale: float, relu: bool = True):
+def _residual(x, name: str, branches, scale: float, relu: bool = True, conv=slim_conv):
     """An Inception-ResNet unit: x + scale · (1×1 convolution of the joined branches).
 
     The last convolution has a bias and neither normalization nor activation.
     """
-    y = module(x, name, *branches)
+    y = module(x, name, *branches, conv=conv)
     y = layers.Conv2D(x.shape[-1], 1, name=f"{name}_conv")(y)
     y = layers.Rescaling(scale, name=f"{name}_scale")(y)
     x = layers.Add(name=f"{name}_add")([x, y])
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+@entry(
+    year=2016,
+    paper="1602.07261",
+    trainable=22_756_328,
+    total=22_783_368,
+    top1=21.3,
+    top5=5.5,
+    protocol="table 2: one crop",
+)
+def inception_resnet_v1(
+    *,
+    input_shape: Sequence[int] = (299, 299, 3),
+    classes: int = 1000,
+    units: Sequence[int] = (5, 10, 5),
+    dropout: float = 0.2,
+) -> keras.Model:
+    """Inception-ResNet v1 with 22,756,328 trainable parameters, 22,783,368 in all.
+
+    arXiv:1602.07261, figures 10 to 15, 7 and table 1: stages of 256, 896 and 1792 maps.
+    Its authors released no code for it, so what the paper leaves open is as in
+    ``inception_resnet_v2``: the scales of the residuals, 0.17, 0.1 and 0.2. Batch
+    normalization has a scale, as in ``inception_v4``.
+
+    Input: float, (n, height, width, channels). Output: logits, (n, classes).
+
+    Args:
+        input_shape: height, width, channels; both sides at least 75.
+        classes: number of logits.
+        units: of the three stages.
+        dropout: rate before the logits, the share that is dropped.
+    """
+    who, conv = "inception_resnet_v1", partial(slim_conv, scale=True)
+    shape, classes = checks.network(who, input_shape, classes, smallest=75)
+    image = keras.Input(shape, name="image")
+    x = conv(image, 32, 3, 2, V, name="conv1a")  # figure 14
+    x = conv(x, 32, 3, 1, V, name="conv2a")
+    x = conv(x, 64, 3, name="conv2b")
+    x = layers.MaxPooling2D(3, 2, name="conv2b_pool")(x)
+    x = conv(x, 80, 1, name="conv3b")
+    x = conv(x, 192, 3, 1, V, name="conv4a")
+    x = conv(x, 256, 3, 2, V, name="conv4b")
+    stages = zip(
+        ("block35", "block17", "block8"),
+        (V1_A, V1_B, V1_C),
+        _units(who, units),
+        (0.17, 0.1, 0.2),
+        (None, V1_6A, V1_7A),
+        strict=True,
+    )
+    for name, branches, count, scale, reduction in stages:
+        if reduction:
+            stage = "mixed6a" if name == "block17" else "mixed7a"
+            x = module(x, stage, *reduction, conv=conv)
+        for i in range(1, count + 1):
+            x = _residual(x, f"{name}_{i}", branches, scale, conv=conv)
+    return keras.Model(image, head(x, classes, dropout), name=who)
+
+
+def _units(who: str, units) -> list[int]:
+    if len(units) != 3:
+        raise ValueError(f"{who} takes units of three stages; given {units!r}")
+    return [checks.integer(who, "units", n) for n in units]
 
 
 @entry(
@@ -194,9 +270,7 @@ def inception_resnet_v2(
     """
     who = "inception_resnet_v2"
     shape, classes = checks.network(who, input_shape, classes, smallest=75)
-    if len(units) != 3:
-        raise ValueError(f"{who} takes units of three stages; given {units!r}")
-    n35, n17, n8 = (checks.integer(who, "units", n) for n in units)
+    n35, n17, n8 = _units(who, units)
     image = keras.Input(shape, name="image")
     x = module(stem_v3(image), "mixed5b", *MIXED5B)
     for i in range(1, n35 + 1):

@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from cnnlib import checks
 from cnnlib.layers import RadialBasis, Subsampling2D, TableConv2D
+from cnnlib.models.blocks import chain
 from cnnlib.models.entry import entry
 
 # Table I: the maps of S2, in rows, that each of the 16 maps of C3, in columns, sees.
@@ -81,9 +82,9 @@ def lenet5(
     1.175. Output: logits, (n, classes).
 
     Where it is not the paper's: the bitmaps are drawn here in the manner of figure 3;
-    weights start from Keras's ``lecun_uniform`` in place of ±2.4 over the fan-in (in C3
-    over 25, whatever the number of maps that a map sees); the output is minus the
-    paper's penalty, so that it is a logit; any loss may follow.
+    weights start from Keras's ``lecun_uniform``, ±√3 over the root of the fan-in, in
+    place of ±2.4 over the fan-in; the output is minus the paper's penalty, so that it
+    is a logit; any loss may follow.
 
     Args:
         input_shape: (32, 32, channels): C5 must cover its whole input.
@@ -92,15 +93,17 @@ def lenet5(
     Raises:
         ValueError: another image size, or no classes.
     """
-    shape, classes = checks.network("lenet5", input_shape, classes, smallest=32)
+    shape, classes = checks.network(
+        "lenet5", input_shape, classes, smallest=32, any_size=False
+    )
     if shape[:2] != (32, 32):
         raise ValueError(
             f"lenet5 takes images of 32×32 (pad smaller ones); given {input_shape!r}"
         )
     start = {"activation": squash, "kernel_initializer": "lecun_uniform"}
-    return keras.Sequential(
+    return chain(
+        shape,
         [
-            keras.Input(shape, name="image"),
             layers.Conv2D(6, 5, name="C1", **start),
             Subsampling2D(name="S2"),
             layers.Activation(squash, name="S2_squash"),
@@ -111,7 +114,7 @@ def lenet5(
             layers.Conv2D(120, 5, name="C5", **start),
             layers.Flatten(name="flatten"),
             layers.Dense(84, name="F6", **start),
-            RadialBasis(codes(classes), name="logits"),
+            RadialBasis(codes(classes), name="logits", dtype="float32"),
         ],
-        name="lenet5",
+        "lenet5",
     )

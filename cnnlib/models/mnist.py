@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
+from cnnlib.models.blocks import chain, scores
 from cnnlib.models.entry import entry
 
 
@@ -33,16 +34,13 @@ def mlp(
     Raises:
         ValueError: a shape, a width or a rate that no such network can have.
     """
-    shape, classes = checks.network("mlp", input_shape, classes)
+    shape, classes = checks.network("mlp", input_shape, classes, any_size=False)
     units = [checks.integer("mlp", "units", width) for width in units]
-    model = keras.Sequential(name="mlp")
-    model.add(keras.Input(shape, name="image"))
-    model.add(layers.Flatten(name="flatten"))
+    parts = [layers.Flatten(name="flatten")]
     for i, width in enumerate(units, start=1):
-        model.add(layers.Dense(width, activation=activation, name=f"dense{i}"))
-        model.add(layers.Dropout(dropout, name=f"dropout{i}"))
-    model.add(layers.Dense(classes, name="logits"))
-    return model
+        parts.append(layers.Dense(width, activation=activation, name=f"dense{i}"))
+        parts.append(layers.Dropout(dropout, name=f"dropout{i}"))
+    return chain(shape, [*parts, scores(classes)], "mlp")
 
 
 @entry(year=2015, paper="Keras's mnist_cnn.py", trainable=600_810, total=600_810)
@@ -72,14 +70,16 @@ def mnist_cnn(
     Raises:
         ValueError: a shape or a number that no such network can have.
     """
-    shape, classes = checks.network("mnist_cnn", input_shape, classes, smallest=6)
+    shape, classes = checks.network(
+        "mnist_cnn", input_shape, classes, smallest=6, any_size=False
+    )
     if len(filters) != 2:
         raise ValueError(f"mnist_cnn takes filters of two layers; given {filters!r}")
     first, second = (checks.integer("mnist_cnn", "filters", n) for n in filters)
     dense = checks.integer("mnist_cnn", "dense", dense)
-    return keras.Sequential(
+    return chain(
+        shape,
         [
-            keras.Input(shape, name="image"),
             layers.Conv2D(first, 3, activation="relu", name="conv1"),
             layers.Conv2D(second, 3, activation="relu", name="conv2"),
             layers.MaxPooling2D(2, name="pool"),
@@ -87,7 +87,7 @@ def mnist_cnn(
             layers.Flatten(name="flatten"),
             layers.Dense(dense, activation="relu", name="dense"),
             layers.Dropout(0.5, name="dropout2"),
-            layers.Dense(classes, name="logits"),
+            scores(classes),
         ],
-        name="mnist_cnn",
+        "mnist_cnn",
     )

@@ -8,8 +8,11 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import GaussianUnits
+from cnnlib.models.blocks import chain, scores
+from cnnlib.models.entry import builder
 
 
+@builder
 def rbf_network(
     templates: np.ndarray,
     *,
@@ -26,7 +29,7 @@ def rbf_network(
         templates: at least two different images that the units start from, (units,
             *input_shape); each width starts at the mean squared distance between them.
     """
-    shape, classes = checks.network("rbf_network", input_shape, classes)
+    shape, classes = checks.network("rbf_network", input_shape, classes, any_size=False)
     templates = np.asarray(templates, "float32")
     if templates.shape[1:] != shape:
         wanted = ", ".join(map(str, ("units", *shape)))
@@ -39,12 +42,11 @@ def rbf_network(
     if not spread > 0:
         raise ValueError("rbf_network takes at least two different templates")
     parts = [
-        keras.Input(shape, name="image"),
         layers.Flatten(name="flatten"),
         GaussianUnits(len(centres), name="units"),
-        layers.Dense(classes, name="logits"),
+        scores(classes),
     ]
-    model = keras.Sequential(parts, name="rbf_network")
+    model = chain(shape, parts, "rbf_network")
     widths = np.full(len(centres), spread**-0.5, "float32")
     model.get_layer("units").set_weights([centres, widths])
     return model

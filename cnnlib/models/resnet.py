@@ -17,7 +17,7 @@ from keras import layers
 from cnnlib import checks
 from cnnlib.layers import PaddedIdentity
 from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, logits, repeat, steps
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import check_weights, load
 
 SCAN_FROM = 200  # layers; a graph of Keras's ends at about 900 operations in a row
@@ -98,6 +98,7 @@ def cifar_network(
     return keras.Model(image, logits(x, classes), name=name)
 
 
+@builder
 def cifar_plain(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -118,6 +119,7 @@ def cifar_plain(
     return cifar_network(name, unit, input_shape, classes, depth, width, scan)
 
 
+@builder
 def cifar_resnet(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -162,36 +164,70 @@ _row = partial(variant, year=2015, paper="1512.03385")
 
 def _cifar(depth: int, trainable: int, total: int, **row):
     name, fixes = f"resnet{depth}", {"depth": depth, "unit": "original"}
-    return _row(cifar_resnet, name, fixes, trainable, total, source="table 6", **row)
+    row = {"source": "table 6", "protocol": "table 6", **row}
+    return _row(cifar_resnet, name, fixes, trainable, total, **row)
 
 
 plain20 = _row(cifar_plain, "plain20", {"depth": 20}, 269_722, 271_098)
 plain56 = _row(cifar_plain, "plain56", {"depth": 56}, 853_018, 857_082)
-resnet20 = _cifar(20, 269_722, 271_098, published=".27 M")
-resnet32 = _cifar(32, 464_154, 466_426, published=".46 M")
-resnet44 = _cifar(44, 658_586, 661_754, published=".66 M")
-resnet56 = _cifar(56, 853_018, 857_082, published=".85 M")
-resnet110 = _cifar(110, 1_727_962, 1_736_058, published="1.7 M")
-resnet1202 = _cifar(1202, 19_421_274, 19_510_906, published="19.4 M")
+resnet20 = _cifar(20, 269_722, 271_098, published=".27 M", cifar10=8.75)
+resnet32 = _cifar(32, 464_154, 466_426, published=".46 M", cifar10=7.51)
+resnet44 = _cifar(44, 658_586, 661_754, published=".66 M", cifar10=7.17)
+resnet56 = _cifar(56, 853_018, 857_082, published=".85 M", cifar10=6.97)
+resnet110 = _cifar(
+    110,
+    1_727_962,
+    1_736_058,
+    published="1.7 M",
+    cifar10=6.43,
+    protocol="table 6: the best of five runs",
+)
+resnet1202 = _cifar(1202, 19_421_274, 19_510_906, published="19.4 M", cifar10=7.93)
+resnet110_preactivation = variant(
+    cifar_resnet,
+    "resnet110_preactivation",
+    {"depth": 110, "unit": "full_preactivation"},
+    1_727_962,
+    1_736_058,
+    year=2016,
+    paper="1603.05027",
+    cifar10=6.37,
+    protocol="table 2: the median of five runs",
+)
 
 
-def basic(x, filters: int, strides: int, *, name: str):
+def excited(x, ratio: int, *, name: str):
+    """Squeeze and excitation (1709.01507): each map times a gate, read from all maps.
+
+    The gates come from the maps' means through two dense layers, the first ``ratio``
+    times as narrow as there are maps.
+    """
+    maps = x.shape[-1]
+    mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    gate = layers.Dense(maps // ratio, "relu", name=f"{name}_reduce")(mean)
+    gate = layers.Dense(maps, "sigmoid", name=f"{name}_excite")(gate)
+    return layers.Multiply(name=f"{name}_scale")([x, gate])
+
+
+def basic(x, filters: int, strides: int, squeeze: int | None = None, *, name: str):
     """Two 3×3 convolutions."""
     y = steps(x, "conv bn relu", filters, 3, strides, name=f"{name}_a")
     y = steps(y, "conv bn", filters, 3, name=f"{name}_b")
-    return joined(y, x, strides, name=name)
+    return joined(y, x, strides, squeeze, name=name)
 
 
-def bottleneck(x, filters: int, strides: int, *, name: str):
+def bottleneck(x, filters: int, strides: int, squeeze: int | None = None, *, name: str):
     """1×1, 3×3 and a 1×1 convolution to four times the filters."""
     y = steps(x, "conv bn relu", filters, 1, strides, name=f"{name}_a")
     y = steps(y, "conv bn relu", filters, 3, name=f"{name}_b")
     y = steps(y, "conv bn", 4 * filters, 1, name=f"{name}_c")
-    return joined(y, x, strides, name=name)
+    return joined(y, x, strides, squeeze, name=name)
 
 
-def joined(x, shortcut, strides: int, *, name: str):
+def joined(x, shortcut, strides: int, squeeze: int | None, *, name: str):
     """Branch plus shortcut, then ReLU; projected ("option B") if the shapes differ."""
+    if squeeze:
+        x = excited(x, squeeze, name=name)
     if shortcut.shape != x.shape:
         maps = x.shape[-1]
         shortcut = steps(shortcut, "conv bn", maps, 1, strides, name=f"{name}_proj")
@@ -242,11 +278,13 @@ DEPTHS = {  # table 1: the unit, and how many in each stage
 }
 
 
+@builder
 def resnet(
     *,
     input_shape: Sequence[int] = (224, 224, 3),
     classes: int = 1000,
     depth: int = 50,
+    squeeze: int | None = None,
     weights: str | None = None,
     name: str | None = None,
 ) -> keras.Model:
@@ -266,12 +304,16 @@ def resnet(
 
     Args:
         depth: 18, 34, 50, 101 or 152.
-        weights: None, or "imagenet" at depths 50, 101 and 152.
-        name: by default "resnet50" and so on.
+        squeeze: the ratio of squeeze and excitation (``excited``), 16 in its paper.
+        weights: None, or "imagenet" at depths 50, 101 and 152, without ``squeeze``.
+        name: by default "resnet50", "se_resnet50" and so on.
     """
     checks.choice("resnet", "depth", depth, DEPTHS)
     unit, counts = DEPTHS[depth]
     network = f"resnet{depth}"
+    if squeeze is not None:
+        squeeze = checks.integer("resnet", "squeeze", squeeze)
+        unit, network = partial(unit, squeeze=squeeze), f"se_{network}"
     return imagenet_network(network, name, unit, counts, input_shape, classes, weights)
 
 
@@ -296,3 +338,15 @@ resnet34 = _ten_crops(
 resnet50 = _ten_crops(50, 25_557_032, 25_610_152, top1=22.85, top5=6.71)
 resnet101 = _ten_crops(101, 44_549_160, 44_654_504, top1=21.75, top5=6.05)
 resnet152 = _ten_crops(152, 60_192_808, 60_344_232, top1=21.43, top5=5.71)
+se_resnet50 = variant(
+    resnet,
+    "se_resnet50",
+    {"depth": 50, "squeeze": 16},
+    28_088_024,
+    28_141_144,
+    year=2017,
+    paper="1709.01507",
+    top1=23.29,
+    top5=6.62,
+    protocol="table 2: one crop",
+)

@@ -13,7 +13,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, steps
-from cnnlib.models.entry import variant
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.resnet import cifar_network, imagenet_network
 
 DEPTHS = {  # units in each stage
@@ -54,6 +54,7 @@ def basic(x, filters: int, strides: int = 1, *, name: str):
     return layers.Add(name=f"{name}_add")([x, y])
 
 
+@builder
 def resnet_v2(
     *,
     input_shape: Sequence[int] = (224, 224, 3),
@@ -102,19 +103,17 @@ def _imagenet(depth: int, trainable: int, total: int, **row):
 
 _crop = partial(_imagenet, protocol="table 5: one crop of 320")
 
-resnet50_v2 = _imagenet(
-    50,
-    25_549_480,
-    25_595_048,
-    note="Not in the paper: its unit at the depths of ``resnet50``.",
-)
-resnet101_v2 = _imagenet(101, 44_541_608, 44_639_400)
+_other = partial(_imagenet, note="Not in the paper: its unit at a depth of ``resnet``.")
+
+resnet50_v2 = _other(50, 25_549_480, 25_595_048)
+resnet101_v2 = _other(101, 44_541_608, 44_639_400)
 resnet152_v2 = _crop(152, 60_185_256, 60_329_128, top1=21.1, top5=5.5)
 resnet200_v2 = _crop(200, 64_666_280, 64_834_728, top1=20.7, top5=5.3)
 
 BLOCKS = {"bottleneck": (bottleneck, 9), "basic": (basic, 6)}  # unit, layers per n
 
 
+@builder
 def cifar_resnet_v2(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -147,6 +146,9 @@ def cifar_resnet_v2(
     return build(name, unit, input_shape, classes, depth, width, scan)
 
 
+TABLE_4 = {"source": "table 4", "protocol": "table 4: the median of five runs"}
+
+
 def _cifar(depth: int, block: str, trainable: int, total: int, **row):
     name, fixes = f"resnet{depth}_v2", {"depth": depth, "block": block}
     return _row(cifar_resnet_v2, name, fixes, trainable, total, **row)
@@ -158,11 +160,10 @@ resnet110_v2 = _cifar(
     1_730_522,
     1_738_618,
     note="Not the paper's pre-activation ResNet-110, whose shortcuts have no parameters"
-    ': that is ``build("cifar_resnet", depth=110, unit="full_preactivation")``. This '
-    "one has two projections.",
+    ": that is ``resnet110_preactivation``. This one has two projections.",
 )
 resnet164_v2 = _cifar(
-    164, "bottleneck", 1_703_258, 1_727_482, published="1.7 M", source="table 4"
+    164, "bottleneck", 1_703_258, 1_727_482, published="1.7 M", cifar10=5.46, **TABLE_4
 )
 resnet1001_v2 = _cifar(
     1001,
@@ -170,7 +171,8 @@ resnet1001_v2 = _cifar(
     10_327_706,
     10_476_922,
     published="10.2 M",
-    source="table 4",
+    cifar10=4.92,
+    **TABLE_4,
     note="The paper's figure leaves the normalizations out: 10,178,490. Each stage's "
     '110 units after the first are one ``RepeatedUnit``, "conv2_2to111" and so on; '
     '``model.get_layer("conv2_2to111").each(x)`` gives the stream after each unit.',

@@ -18,7 +18,7 @@ from cnnlib.models.entry import entry
 # The authors' code has biases, and Keras's defaults for normalization.
 NORM = {"epsilon": 1e-3, "momentum": 0.99}
 _steps = partial(steps, use_bias=True, initializer="glorot_uniform", norm=NORM)
-_checked = partial(checks.network, dimensions=1, any_size=True)
+_checked = partial(checks.network, dimensions=1)
 _row = partial(entry, year=2016, paper="1611.06455", task="series")
 
 

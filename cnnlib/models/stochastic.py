@@ -8,11 +8,19 @@ import keras
 
 from cnnlib import checks
 from cnnlib.layers import SurvivalGate
-from cnnlib.models.entry import entry
+from cnnlib.models.entry import entry, variant
 from cnnlib.models.resnet import SCAN_FROM, UNITS, cifar_network, cifar_unit
 
+_paper = {"year": 2016, "paper": "1603.09382"}
 
-@entry(year=2016, paper="1603.09382", trainable=1_727_962, total=1_736_058)
+
+@entry(
+    **_paper,
+    trainable=1_727_962,
+    total=1_736_058,
+    cifar10=5.23,
+    protocol="the authors' repository",
+)
 def stochastic_depth(
     *,
     input_shape: Sequence[int] = (32, 32, 3),
@@ -34,22 +42,37 @@ def stochastic_depth(
     new stage takes every second pixel, where the authors' code takes 2×2 means.
 
     Args:
-        depth: 6n+2, with n units in each stage; at most 200.
+        depth: 6n+2, with n units in each stage; beyond 200 each unit is a model of its
+            own, since Keras refuses a thousand operations in a row.
         survival: the last unit's probability, above 0, at most 1, which is ResNet.
         width: filters of the first stage.
     """
     n = checks.units("stochastic_depth", depth, step=6, first=2)
-    if depth > SCAN_FROM:
-        raise ValueError(
-            f"stochastic_depth takes depth up to {SCAN_FROM}, as no two units are "
-            f"alike; given {depth}"
-        )
     survival = checks.number("stochastic_depth", "survival", survival, above=0, most=1)
     number = count(1)
 
     def gate(x, name):
         return SurvivalGate(1 - (1 - survival) * next(number) / (3 * n), name=name)(x)
 
-    unit = partial(cifar_unit, kind=UNITS["original"], gate=gate)
+    def nested(x, filters, strides=1, *, name):
+        inner = keras.Input(x.shape[1:], name="unit_input")
+        return keras.Model(
+            inner, flat(inner, filters, strides, name="unit"), name=name
+        )(x)
+
+    flat = partial(cifar_unit, kind=UNITS["original"], gate=gate)
+    unit = nested if depth > SCAN_FROM else flat
     name = "stochastic_depth"
     return cifar_network(name, unit, input_shape, classes, depth, width, scan=False)
+
+
+stochastic_depth1202 = variant(
+    stochastic_depth,
+    "stochastic_depth1202",
+    {"depth": 1202},
+    19_421_274,
+    19_510_906,
+    **_paper,
+    cifar10=4.91,
+    protocol="abstract",
+)

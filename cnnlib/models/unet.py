@@ -16,14 +16,14 @@ from cnnlib.models.blocks import HE_GAUSSIAN
 from cnnlib.models.entry import entry
 
 
-def _conv(x, filters, size, padding, activation="relu", *, name):
+def _conv(x, filters, size, padding, activation="relu", **options):
     return layers.Conv2D(
         filters,
         size,
         padding=padding,
         activation=activation,
         kernel_initializer=HE_GAUSSIAN,
-        name=name,
+        **options,
     )(x)
 
 
@@ -90,9 +90,7 @@ def unet(
     width = checks.integer("unet", "width", width)
     checks.choice("unet", "padding", padding, ("valid", "same"))
     least = next(n for n in count(1) if _rows(n, depth, padding))
-    shape, classes = checks.network(
-        "unet", input_shape, classes, smallest=least, any_size=True
-    )
+    shape, classes = checks.network("unet", input_shape, classes, smallest=least)
     for side in shape[:2]:
         if side is not None:
             unet_output_size(side, depth=depth, padding=padding)
@@ -122,7 +120,7 @@ def unet(
             skip = CropLike(name=f"up{i}_crop")([skip, x])
         x = layers.Concatenate(name=f"up{i}_concat")([skip, x])
         x = _pair(x, width, padding, residual, name=f"up{i}")
-    x = _conv(x, classes, 1, "valid", None, name="logits")
+    x = _conv(x, classes, 1, "valid", None, name="logits", dtype="float32")
     return keras.Model(image, x, name="unet")
 
 

@@ -7,7 +7,8 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.models.entry import variant
+from cnnlib.models.blocks import scores
+from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import load
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -48,6 +49,7 @@ def vgg_stages(
     return outputs
 
 
+@builder
 def vgg(
     *,
     depth: int = 16,
@@ -79,14 +81,16 @@ def vgg(
     """
     checks.choice("vgg", "depth", depth, DEPTHS)
     name = name or f"vgg{depth}"
-    shape, classes = checks.network(name, input_shape, classes, smallest=32)
+    shape, classes = checks.network(
+        name, input_shape, classes, smallest=32, any_size=False
+    )
     image = keras.Input(shape, name="image")
     x = vgg_stages(image, depth)[-1]
     x = layers.Flatten(name="flatten")(x)
     for i in (6, 7):
         x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
-    x = layers.Dense(classes, name="logits")(x)
+    x = scores(classes)(x)
     return load(keras.Model(image, x, name=name), weights)
 
 

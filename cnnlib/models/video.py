@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
+from cnnlib.models.blocks import scores
 from cnnlib.models.entry import entry
 
 # Figure 3: the convolutions of each stage, and their maps as multiples of the first's.
@@ -36,7 +37,9 @@ def c3d(
         width: maps of the first convolution, 64 in the paper; the others follow.
         dense: units of the dense layers, 4096 in the paper.
     """
-    shape, classes = checks.network("c3d", input_shape, classes, dimensions=3)
+    shape, classes = checks.network(
+        "c3d", input_shape, classes, dimensions=3, any_size=False
+    )
     width = checks.integer("c3d", "width", width)
     dense = checks.integer("c3d", "dense", dense)
     video = x = keras.Input(shape, name="video")
@@ -51,5 +54,5 @@ def c3d(
     for i in (6, 7):
         x = layers.Dense(dense, activation="relu", name=f"fc{i}")(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
-    x = layers.Dense(classes, name="logits")(x)
+    x = scores(classes)(x)
     return keras.Model(video, x, name="c3d")

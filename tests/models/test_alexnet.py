@@ -161,3 +161,12 @@ def test_the_dropout_rate_is_an_option():
 def test_impossible_networks_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         models.alexnet(**options)
+
+
+def test_zfnet_has_the_rows_and_maps_of_its_figure(undrawn):
+    model = models.zfnet()
+    stages = [x for x in model.layers if x.name.endswith(("_conv", "_pool"))]
+    assert [x.output.shape[2:] for x in stages] == [
+        *((110, 96), (55, 96), (26, 256), (13, 256)),
+        *((13, 384), (13, 384), (13, 256), (6, 256)),
+    ]

@@ -57,7 +57,7 @@ def test_a_variant_is_its_family_with_what_it_fixes():
     assert entry.family is models.cifar_resnet
     assert entry.fixes == {"depth": 56, "unit": "original"}
     parameters = inspect.signature(models.resnet56).parameters
-    assert list(parameters) == ["input_shape", "classes", "width", "scan"]
+    assert list(parameters) == ["input_shape", "classes", "width", "scan", "name"]
     assert {p.kind for p in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
     model = models.resnet56(input_shape=(8, 8, 1), width=2)
     same = models.cifar_resnet(input_shape=(8, 8, 1), width=2, depth=56)
@@ -71,6 +71,9 @@ def test_a_variants_docstring_tells_its_row():
     assert "``resnet(depth=34)``; arXiv:1512.03385, 2015." in text
     assert "24.52 % top-1 and 7.46 % top-5 (table 3: ten crops, B)" in text
     assert "Published: 1.5 M parameters (table 3)." in models.fc_densenet56.__doc__
+    published = "Published error: 22.2 % top-1 (the authors' repository: one crop)."
+    assert published in " ".join(models.densenet161.__doc__.split())
+    assert "Published error: 6.97 % on CIFAR-10 (table 6)." in models.resnet56.__doc__
     assert "two projections" in models.resnet110_v2.__doc__
     assert max(map(len, models.resnet1001_v2.__doc__.splitlines())) <= 80
 
@@ -141,3 +144,11 @@ def test_numpys_integers_are_sizes(name, options):
     model = models.build(name, **whole)
     assert model.count_params() == models.build(name, **TINY, **options).count_params()
     assert model.to_json()
+
+
+@pytest.mark.parametrize("name", ["a/b", "", 5])
+def test_a_name_that_keras_refuses_is_refused_at_once(name):
+    with pytest.raises(
+        ValueError, match="cifar_resnet takes name= as text without '/'"
+    ):
+        models.cifar_resnet(depth=20, name=name)

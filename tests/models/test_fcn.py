@@ -176,10 +176,13 @@ def test_a_bilinear_kernel_is_caffes():
 
 def test_fixed_kernels_stay_and_learned_ones_do_not(narrow):
     fixed, learned = models.fcn16s(), models.fcn16s(learn_upsampling=True)
-    assert not fixed.get_layer("skip4_upscore").trainable
-    assert learned.get_layer("skip4_upscore").trainable
+    for model in (fixed, learned):  # frozen and thawed
+        model.trainable = False
+        model.trainable = True
+    assert not fixed.get_layer("skip4_upscore").trainable_weights
+    assert learned.get_layer("skip4_upscore").trainable_weights
     for model in (fixed, learned):
-        assert not model.get_layer("up_score").trainable
+        assert not model.get_layer("up_score").trainable_weights
         assert not np.asarray(model.get_layer("skip4_score").kernel).any()
         assert np.asarray(model.get_layer("score").kernel).any()
 

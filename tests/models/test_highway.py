@@ -35,17 +35,16 @@ def test_convolutional_networks_have_exactly_their_parameters(widths, units):
         assert count == 2_244_328
 
 
-@pytest.mark.parametrize(("depth", "width"), [(10, 50), (100, 50), (3, 7)])
+@pytest.mark.parametrize(("depth", "width"), [(10, 50), (100, 50), (2, 7)])
 def test_dense_networks_have_exactly_their_parameters(depth, width):
     model = models.highway_mlp(depth=depth, width=width)
     layer = width * width + width
-    expected = 785 * width + (depth - 2) * 2 * layer + (width + 1) * 10
+    expected = 785 * width + (depth - 1) * 2 * layer + (width + 1) * 10
     assert model.count_params() == expected
     if (depth, width) == (10, 50):
-        assert expected == 80_560
-        # The paper's plain network of 71 units a layer is as large.
-        plain = models.mlp(units=(71,) * 9, dropout=0).count_params()
-        assert abs(plain / expected - 1) < 0.25
+        assert expected == 85_660
+        plain = models.mlp(units=(71,) * 10, dropout=0)  # the paper's beside it
+        assert plain.count_params() == 102_463
 
 
 def test_nineteen_layers_in_three_stages():
@@ -66,7 +65,7 @@ def test_nineteen_layers_in_three_stages():
 
 
 def test_a_dense_highway_computes_the_papers_equation():
-    model = models.highway_mlp(input_shape=(3, 3, 1), depth=5, width=6, classes=2)
+    model = models.highway_mlp(input_shape=(3, 3, 1), depth=4, width=6, classes=2)
     shuffle(model)
     x = numbers(4, 3, 3, 1)
 
@@ -118,7 +117,7 @@ def test_gates_start_where_they_are_told_to(bias):
         models.highway_mlp(input_shape=(4, 4, 1), gate_bias=bias),
     ):
         gates = [x for x in model.layers if x.name.endswith("_gate")]
-        assert len(gates) == (14 if model.name == "highway" else 8)
+        assert len(gates) == (14 if model.name == "highway" else 9)
         for gate in gates:
             np.testing.assert_array_equal(np.asarray(gate.bias), bias)
             assert gate.activation is keras.activations.sigmoid
@@ -132,9 +131,9 @@ def test_gates_start_where_they_are_told_to(bias):
 def test_closed_gates_carry_the_input_through_a_hundred_layers():
     model = models.highway_mlp(input_shape=(5, 5, 1), depth=100, gate_bias=-40.0)
     x = numbers(3, 5, 5, 1)
-    found = explain.activations(model, x, ["layer1", "layer99_mix"])
+    found = explain.activations(model, x, ["layer1", "layer100_mix"])
     assert found["layer1"].max() > 0.1
-    np.testing.assert_allclose(found["layer99_mix"], found["layer1"], atol=1e-5)
+    np.testing.assert_allclose(found["layer100_mix"], found["layer1"], atol=1e-5)
 
 
 def test_defaults_are_the_authors():
@@ -148,10 +147,16 @@ def test_defaults_are_the_authors():
         (models.highway, {"widths": (8,)}, r"given widths=\(8,\), units=\(4, 5, 5\)"),
         (models.highway, {"widths": (), "units": ()}, "given widths"),
         (models.highway, {"widths": (0,), "units": (1,)}, "given widths"),
-        (models.highway_mlp, {"depth": 2}, "depth=3 or more; given 2"),
-        (models.highway_mlp, {"depth": 10.0}, "depth=3 or more; given 10.0"),
+        (models.highway_mlp, {"depth": 1}, "depth=2 or more; given 1"),
+        (models.highway_mlp, {"depth": 10.0}, "depth=2 or more; given 10.0"),
     ],
 )
 def test_impossible_networks_are_refused(build, options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_a_convolutional_highway_starts_as_the_authors(assert_he_gaussian):
+    model = models.highway()
+    assert_he_gaussian([x for x in model.layers if isinstance(x, layers.Conv2D)])
+    assert model.get_layer("logits").kernel_initializer.stddev == 0.05

@@ -43,7 +43,7 @@ def test_logits_are_those_of_keras(assert_same_logits, kind, build, counts):
     is_v3 = build is models.inception_v3
     check_stages(model, V3 if is_v3 else RESNET, scale=False)
     rates = [x.rate for x in model.layers if isinstance(x, layers.Dropout)]
-    assert rates == ([] if is_v3 else [0.2])
+    assert rates == [0.2]
 
 
 def check_stages(model, stages, scale):
@@ -443,3 +443,28 @@ def test_the_smallest_inputs_do_build():
     assert models.googlenet(input_shape=(1, 1, 3), classes=2).output_shape == (None, 2)
     model = models.googlenet(input_shape=(65, 65, 3), classes=2, auxiliary=True)
     assert model.get_layer("auxiliary1_pool").output.shape[1:3] == (1, 1)
+
+
+def test_bn_inception_has_the_count_of_released_networks_but_for_biases(undrawn):
+    model = models.bn_inception()
+    convolutions = [x for x in model.layers if isinstance(x, layers.Conv2D)]
+    trainable, _ = count(model)
+    assert trainable + sum(x.filters for x in convolutions) == 11_295_240
+    joins = [x.output.shape[2:] for x in model.layers if x.name.endswith("_join")]
+    assert joins == [
+        *((28, 256), (28, 320), (14, 576), (14, 576), (14, 576), (14, 608)),
+        *((14, 608), (7, 1056), (7, 1024), (7, 1024)),
+    ]
+    strides = [x.name for x in convolutions if x.strides == (2, 2)]
+    assert len(strides) == 5  # conv1, and two each in 3c and 4e
+
+
+def test_inception_resnet_v1_has_the_stages_of_the_figures(undrawn):
+    model = models.inception_resnet_v1()
+    names = ("conv4b_relu", "block35_5_relu", "block17_10_relu", "block8_5_relu")
+    shapes = [model.get_layer(name).output.shape[2:] for name in names]
+    assert shapes == [(35, 256), (35, 256), (17, 896), (8, 1792)]
+    # A network for faces has a sixth last unit, and 512 features before its classes.
+    unit = 2 * 1792 * 192 + 2 * 3 * 192**2 + 8 * 192 + 385 * 1792
+    features = 1792 * 512 + 2 * 512 + 513 * 1000 - 1793 * 1000
+    assert count(model)[0] + unit + features == 23_995_624

@@ -256,3 +256,27 @@ def test_bad_input_is_refused(build, options, message):
 def test_the_smallest_input_is_one_pixel():
     for build in (models.resnet20, models.resnet18):
         assert build(input_shape=(1, 1, 1), classes=2).output_shape == (None, 2)
+
+
+def test_squeeze_and_excitation_gates_each_map():
+    model = models.resnet(depth=50, squeeze=16, input_shape=(32, 32, 3), classes=2)
+    assert model.name == "se_resnet50"
+    layer = {name: model.get_layer(f"conv3_2_{name}") for name in ("reduce", "excite")}
+    assert layer["reduce"].kernel.shape == (512, 32)
+    x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    names = ("c_bn", "scale", "add")
+    maps = [model.get_layer(f"conv3_2_{name}").output for name in names]
+    shortcut = model.get_layer("conv3_2_add").input[0]
+    found = keras.Model(model.inputs, [*maps, shortcut])([x])
+    branch, scaled, total, shortcut = (np.asarray(t) for t in found)
+
+    def dense(y, name):
+        kernel, bias = layer[name].get_weights()
+        return y @ kernel + bias
+
+    hidden = np.maximum(dense(branch.mean((1, 2)), "reduce"), 0)
+    gate = 1 / (1 + np.exp(-dense(hidden, "excite")))
+    np.testing.assert_allclose(scaled, branch * gate[:, None, None], atol=1e-5)
+    np.testing.assert_allclose(total, shortcut + scaled, atol=1e-5)
+    with pytest.raises(ValueError, match=r"no ImageNet .* 'se_resnet50'"):
+        models.se_resnet50(weights="imagenet")

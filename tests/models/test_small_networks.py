@@ -35,7 +35,7 @@ def test_lenet_has_the_papers_parameters_layer_by_layer():
 
 def test_mnist_cnn_is_keras_example_layer_by_layer():
     model = models.mnist_cnn()
-    assert [(layer.name, layer.output.shape[1:]) for layer in model.layers] == [
+    assert [(layer.name, layer.output.shape[1:]) for layer in model.layers[1:]] == [
         ("conv1", (26, 26, 32)),
         ("conv2", (24, 24, 32)),
         ("pool", (12, 12, 32)),
@@ -59,7 +59,7 @@ def test_mnist_cnn_is_keras_example_layer_by_layer():
 def test_mlp_is_keras_example_layer_by_layer():
     model = models.mlp()
     names = ["flatten", "dense1", "dropout1", "dense2", "dropout2", "logits"]
-    assert [layer.name for layer in model.layers] == names
+    assert [layer.name for layer in model.layers[1:]] == names
     assert [model.get_layer(f"dropout{i}").rate for i in (1, 2)] == [0.2, 0.2]
     assert model.get_layer("dense2").activation.__name__ == "relu"
     assert model.get_layer("logits").activation.__name__ == "linear"
@@ -75,7 +75,7 @@ def test_lenet_computes_what_the_paper_says():
     model = models.lenet5()
     for weight in model.weights:
         weight.assign(rng.normal(size=weight.shape, scale=0.2))
-    w = {weight.path.split("/", 1)[-1]: np.asarray(weight) for weight in model.weights}
+    w = {weight.path: np.asarray(weight) for weight in model.weights}
     x = rng.normal(size=(32, 32))
 
     def f(a):
@@ -175,3 +175,12 @@ def test_build_names_the_nearest_network():
 def test_impossible_shapes_and_classes_are_refused(build, options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_lenets_c3_starts_by_the_maps_that_each_map_sees():
+    layer = models.lenet5().get_layer("C3")
+    kernel, used = np.asarray(layer.kernel), 0
+    for row in C3_TABLE:
+        widest = np.abs(kernel[:, :, used : used + len(row)]).max()
+        used += len(row)
+        assert 0.8 < widest / (3 / (25 * len(row))) ** 0.5 <= 1

@@ -271,7 +271,7 @@ def guest(*, input_shape=(28, 28, 1), classes=10):
     image = keras.Input(shape, name="image")
     maps = keras.layers.Conv2D(2, 1, name="conv")(image)
     means = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
-    logits = keras.layers.Dense(classes, name="logits")(means)
+    logits = keras.layers.Dense(classes, name="logits", dtype="float32")(means)
     return keras.Model(image, logits, name="guest")
 '''
 
