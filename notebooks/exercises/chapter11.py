@@ -4,44 +4,126 @@ from functools import partial
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 from cnnlib.gradients import gradient
 from cnnlib.layers import PaddedIdentity
-from exercises import exercise
+from exercises import Wrong, ask, compare, exercise, judged
 
 
-def identity_kernel(side, maps, place=None, within=None):
-    """The kernel, with its weights at another place or between other maps."""
-    kernel = np.zeros((side, side, maps, maps))
-    place = (side // 2, side // 2) if place is None else place
-    kernel[place] = np.eye(maps) if within is None else within
-    return kernel
+def unit_of(order, after="relu", add=True, skip="x", bias=False):
+    """A unit by the steps of its branch and those that follow the addition.
+
+    ``skip`` says what is added: the input, or the first convolution's result.
+    """
+
+    def run(order, x, kept):
+        for step in order.split():
+            if step == "conv":
+                maps = x.shape[-1]
+                x = layers.Conv2D(maps, 3, padding="same", use_bias=bias)(x)
+                kept.append(x)
+            else:
+                x = (
+                    layers.ReLU()(x)
+                    if step == "relu"
+                    else layers.BatchNormalization()(x)
+                )
+        return x
+
+    def unit(x):
+        kept = []
+        f = run(order, x, kept)
+        if add:
+            f = layers.Add()([x if skip == "x" else kept[0], f])
+        return run(after, f, kept)
+
+    return unit
 
 
-@exercise(
+def drawn(layer, seed):
+    """Weights for a layer, variances among them, so always above 0."""
+    rng = np.random.default_rng(seed)
+    shapes = [weight.shape for weight in layer.get_weights()]
+    if isinstance(layer, layers.Conv2D):
+        return [rng.normal(size=shape) / 4 for shape in shapes]
+    return [rng.uniform(1, 2, shape) for shape in shapes]
+
+
+def output(x, y, images):
+    """What comes out where the layers from ``x`` to ``y`` have the drawn weights."""
+    model = keras.Model(x, y)
+    for kind in (layers.Conv2D, layers.BatchNormalization):
+        found = [layer for layer in model.layers if isinstance(layer, kind)]
+        if len(found) != 2:
+            raise Wrong(
+                f"the unit has {len(found)} layers {kind.__name__}; two are asked for"
+            )
+        for i, layer in enumerate(found):
+            layer.set_weights(drawn(layer, i))
+    return np.asarray(model(images, training=False))
+
+
+original = unit_of("conv bn relu conv bn")
+WRONG_UNITS = {
+    "adds nothing: the input must be added to the branch": unit_of(
+        "conv bn relu conv bn", add=False
+    ),
+    "lacks the last ReLU, after the addition": unit_of(
+        "conv bn relu conv bn", after=""
+    ),
+    "has its last ReLU before the addition": unit_of("conv bn relu conv bn relu", ""),
+    "has a normalization after the addition; both are in the branch": unit_of(
+        "conv bn relu conv", after="bn relu"
+    ),
+    "is the pre-activation unit; here the convolution comes first": unit_of(
+        "bn relu conv bn relu conv", after=""
+    ),
+    "lacks the ReLU between its convolutions": unit_of("conv bn conv bn"),
+    "adds what its first convolution makes; add the input": unit_of(
+        "conv bn relu conv bn", skip="first"
+    ),
+    "has biases": unit_of("conv bn relu conv bn", bias=True),
+}
+
+
+def built(unit, x, images):
+    """A learner's unit on images, or what is wrong with what it returns."""
+    y = ask(unit, x)
+    if not isinstance(y, keras.KerasTensor):
+        told = type(y).__name__
+        raise Wrong(f"the unit returns {told}, no tensor; apply Keras's layers to x")
+    if y.shape != x.shape:
+        raise Wrong(f"the unit makes {y.shape} of {x.shape}; it must keep the shape")
+    try:
+        return output(x, y, images)
+    except ValueError as error:
+        raise Wrong("the unit does not lead from x to what it returns") from error
+
+
+@judged(
     "11.1",
-    "one weight of 1 for each map, in the middle, for every size tried",
-    reference=identity_kernel,
-    mistakes={
-        "joins every map to every other: each is to see only itself": partial(
-            identity_kernel, within=1
-        ),
-        "looks at the corner of its window, which shifts the maps": partial(
-            identity_kernel, place=(0, 0)
-        ),
-        "sums over the whole window": partial(identity_kernel, place=...),
-        "is an average: the maps come out blurred": (
-            lambda side, maps: identity_kernel(side, maps, place=...) / side**2
-        ),
-        "is divided by the maps": lambda side, maps: identity_kernel(side, maps) / maps,
+    "equal to the original unit with the same weights, for 4 and for 6 maps",
+    mistakes=WRONG_UNITS
+    | {
+        "the unit has 1 layers Conv2D; two are asked for": unit_of("conv bn relu"),
+        "it must keep the shape": lambda x: layers.Conv2D(2, 3)(x),
+        "apply Keras's layers to x": lambda x: float("nan"),
     },
-    also_right=[lambda *given: ops.convert_to_tensor(identity_kernel(*given))],
+    also_right=[original],
 )
-def sides_and_maps(rng):
-    """``kernel(side, maps)`` makes a convolution the identity."""
-    for side, maps in [(3, 4), (5, 2), (1, 3), (7, 1)]:
-        yield f"the kernel of side {side} for {maps} maps", side, maps
+def residual_unit(unit, rng):
+    """``unit(x)`` is convolution, normalization, ReLU, twice, with a shortcut."""
+    for shape in [(6, 5, 4), (3, 4, 6)]:
+        images = rng.normal(size=(5, *shape)).astype("float32")
+
+        def of(unit, shape=shape, images=images):
+            x = keras.Input(shape)
+            return output(x, unit(x), images)
+
+        answer = built(unit, keras.Input(shape), images)
+        known = {words: partial(of, wrong) for words, wrong in WRONG_UNITS.items()}
+        compare(answer, of(original), "the unit", 5e-3, known)
 
 
 def keras_gradient(x, w1, w2, error):
