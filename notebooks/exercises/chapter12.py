@@ -206,7 +206,7 @@ WRONG_BLOCKS = {
         "what is returned was not computed from maps": (
             lambda maps, count, growth: keras.Input((6, 5, 4 + count * growth))
         ),
-        "has shape (2, 4, 3, 6); (2, 6, 5, 6) is expected": (
+        "has shape (2, 4, 3, 10); (2, 6, 5, 10) is expected": (
             lambda maps, *sizes: block()(maps, *sizes)[:, 1:-1, 1:-1]
         ),
     },
