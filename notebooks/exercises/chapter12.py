@@ -2,10 +2,12 @@
 
 from itertools import product
 
+import keras
 import numpy as np
+from keras import layers
 
 from cnnlib import explain, models
-from exercises import exercise
+from exercises import Wrong, ask, compare, exercise, judged
 
 
 def paths_in_graph(columns, blocks):
@@ -110,54 +112,116 @@ def survivals(rng):
     yield "the distribution for 54 units", 1 - 0.5 * np.arange(1, 55) / 54
 
 
-def relu(maps):
-    return np.maximum(maps, 0)
+def built(make, count, growth):
+    """What ``make`` computes, as a network whose weights are drawn at random."""
+    maps = keras.Input((6, 5, 4))
+    out = ask(make, maps, count, growth)
+    if not isinstance(out, keras.KerasTensor):
+        kind = type(out).__name__
+        raise Wrong(f"the Keras tensor of all maps is asked for; this is {kind}")
+    try:
+        net = keras.Model(maps, out)
+    except Exception as error:
+        raise Wrong("what is returned was not computed from maps") from error
+    rng = np.random.default_rng(12)
+    for weight in net.weights:
+        values = rng.normal(size=weight.shape)
+        values = 1 + abs(values) if weight.name == "moving_variance" else values
+        weight.assign(values)
+    return np.asarray(net(rng.normal(size=(2, 6, 5, 4))))
 
 
-def behind(old, new):
-    """New maps behind the old ones."""
-    return np.concatenate([old, new], axis=-1)
+def concatenated(old, new):
+    return layers.Concatenate()([old, new])
 
 
-def block(join=behind, inner=relu):
+def added(old, new):
+    return layers.Add()([layers.Conv2D(new.shape[-1], 1, use_bias=False)(old), new])
+
+
+def block(order="bn relu conv", join=concatenated, bias=False, kernel=3, grow=0):
     """A dense block, with its parts exchanged."""
 
-    def dense(x, kernels):
-        for kernel in kernels:
-            x = join(x, inner(x) @ kernel)
-        return x
+    def dense(maps, count, growth):
+        for i in range(count):
+            steps = {
+                "bn": layers.BatchNormalization(),
+                "relu": layers.ReLU(),
+                "conv": layers.Conv2D(
+                    growth * (1 + grow * i), kernel, padding="same", use_bias=bias
+                ),
+            }
+            new = maps
+            for step in order.split():
+                new = steps[step](new)
+            maps = join(maps, new)
+        return maps
 
     return dense
 
 
-@exercise(
+def all_read_the_first(maps, count, growth):
+    new = [block()(maps, 1, growth)[..., 4:] for _ in range(count)]
+    return layers.Concatenate()([maps, *new])
+
+
+def one_after_another(maps, count, growth):
+    every, new = [maps], maps
+    for _ in range(count):
+        width = new.shape[-1]
+        new = block()(new, 1, growth)[..., width:]
+        every.append(new)
+    return layers.Concatenate()(every)
+
+
+WRONG_BLOCKS = {
+    "lacks its input": lambda maps, *sizes: block()(maps, *sizes)[..., 4:],
+    "holds the last layer's maps only": (
+        lambda maps, count, growth: block()(maps, count, growth)[..., -growth:]
+    ),
+    "has new maps in front of the old ones": block(
+        join=lambda old, new: concatenated(new, old)
+    ),
+    "adds up where a dense block concatenates": block(join=added),
+    "lacks the ReLU": block("bn conv"),
+    "lacks the batch normalization": block("relu conv"),
+    "has the convolution first, and then batch normalization and ReLU": block(
+        "conv bn relu"
+    ),
+    "has the ReLU before the batch normalization": block("relu bn conv"),
+    "has convolutions with a bias": block(bias=True),
+    "has convolutions of 1×1": block(kernel=1),
+    "makes more new maps with each layer": block(grow=1),
+    "lets each layer read only the one before it": one_after_another,
+    "lets all layers read the block's input only": all_read_the_first,
+}
+
+
+@judged(
     "12.3",
-    "all maps in their order, the input unchanged in front",
-    reference=block(),
+    "as a dense block computes, with the same weights",
     mistakes={
-        "lacks its input": lambda x, kernels: block()(x, kernels)[:, x.shape[1] :],
-        "holds the last layer's maps only": (
-            lambda x, kernels: block()(x, kernels)[:, -kernels[-1].shape[1] :]
+        **WRONG_BLOCKS,
+        "a function is asked for": 3,
+        "what is returned was not computed from maps": (
+            lambda maps, count, growth: keras.Input((6, 5, 4 + count * growth))
         ),
-        "lacks the ReLU": block(inner=lambda maps: maps),
-        "has the ReLU behind the matrix": block(
-            lambda old, new: behind(old, relu(new)), inner=lambda maps: maps
-        ),
-        "keeps the maps after the ReLU; they go on as they were": block(
-            lambda old, new: behind(relu(old), new)
-        ),
-        "starts from the ReLU of x; x itself stays in front": (
-            lambda x, kernels: block()(relu(x), kernels)
-        ),
-        "has new maps in front of the old ones": block(
-            lambda old, new: behind(new, old)
+        "has shape (2, 4, 3, 10); (2, 6, 5, 10) is expected": (
+            lambda maps, *sizes: block()(maps, *sizes)[:, 1:-1, 1:-1]
         ),
     },
-    also_wrong={"your code raises ValueError": block(np.add)},
 )
-def kernels_of_layers(rng):
-    """``block(x, kernels)`` concatenates what the layers make."""
-    for places, maps, growth, layers in [(5, 3, 2, 3), (4, 6, 3, 1), (7, 2, 4, 4)]:
-        x = rng.normal(size=(places, maps))
-        kernels = [rng.normal(size=(maps + i * growth, growth)) for i in range(layers)]
-        yield f"the block of {layers} layers on {maps} maps", x, kernels
+def as_a_dense_block(make, rng):
+    """``dense(maps, count, growth)`` makes a dense block of Keras layers."""
+    for count, growth in [(3, 2), (1, 3)]:
+        what = f"the block of {count} layers that make {growth} maps"
+        answer = built(make, count, growth)
+        expected = built(block(), count, growth)
+        if np.shape(answer) == expected.shape and np.allclose(
+            answer, expected, atol=0.01 * np.abs(expected).max()
+        ):
+            continue  # before the wrong ones are built
+        wrong = {
+            words: built(bad, count, growth) for words, bad in WRONG_BLOCKS.items()
+        }
+        compare(answer, expected, what, 0.01, wrong)
