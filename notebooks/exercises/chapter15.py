@@ -202,7 +202,7 @@ def learned(net, seed):
         "emits probabilities: logits are asked for, without a softmax": network(
             conv(8, 9, 4), conv(12, 9, 2), MEAN, dense(3, "softmax")
         ),
-        "with 3,203 parameters; at most 1,000 are asked for": network(
+        "with 3,243 parameters; at most 1,000 are asked for": network(
             conv(32, 9, 4), conv(10, 9, 2), MEAN, dense(3)
         ),
         "says the same of a series run backwards: its windows must see an order": (
