@@ -1,13 +1,15 @@
 """Exercises on attacks that can be done by hand."""
 
-from functools import partial
+from functools import cache, partial
 
 import keras
 import numpy as np
 from scipy.special import softmax
 
-from cnnlib import fooling
-from exercises import exercise
+from cnnlib import datasets, fooling
+from cnnlib.fooling.gradient_attacks import margin
+from cnnlib.gradients import gradient
+from exercises import Wrong, ask, exercise, judged, numbers
 
 
 def linear(rng, n, pixels, classes):
@@ -90,60 +92,106 @@ def softmax_regressions(rng):
         yield f"the attack on {n} inputs of {pixels} pixels", x, y, w, b, epsilon
 
 
-def project(x, origin, epsilon):
-    return np.clip(np.clip(x, origin - epsilon, origin + epsilon), 0, 1)
+EPSILON = 0.2
+MOST = 17  # of 120 that may still be read right; one step of FGSM leaves 27
 
 
-def moved(step):
-    """From origin by another step, a function of x - origin and epsilon, in the box."""
-    return lambda x, origin, epsilon: np.clip(origin + step(x - origin, epsilon), 0, 1)
+@cache
+def nearest_templates():
+    """A network that reads a digit as the nearest of a hundred; 120 others, classes."""
+    digits = datasets.load("digits")
+    x, y = digits.x_train / np.float32(16), digits.y_train
+    templates = np.concatenate([x[y == c][:10] for c in range(10)]).reshape(100, 64)
+    dense = keras.layers.Dense(100)
+    best_of_ten = keras.layers.GlobalMaxPooling1D(data_format="channels_first")
+    ends = [keras.layers.Reshape((10, 10)), best_of_ten]
+    image = keras.Input((8, 8, 1))
+    net = keras.Sequential([image, keras.layers.Flatten(), dense, *ends])
+    dense.set_weights([8 * templates.T, -4 * (templates**2).sum(axis=1)])
+    return net, digits.x_test[:120] / np.float32(16), digits.y_test[:120]
 
 
-def project_in_place(x, origin, epsilon):
-    low, high = np.maximum(origin - epsilon, 0), np.minimum(origin + epsilon, 1)
-    x[x > high] = high[x > high]
-    x[x < low] = low[x < low]
-    return keras.ops.convert_to_tensor(x)
+def steps(number=20, towards=1, ball=True, box=True, start=None):
+    """An attack by steps of 2.5 ε / number along the sign of the slope."""
+
+    def attack_by_steps(net, x, y, epsilon):
+        here = x if start is None else start(x, epsilon)
+        for _ in range(number):
+            slope = gradient(lambda z: keras.ops.sum(margin(net(z), y)), here)
+            here = here + towards * np.float32(2.5 * epsilon / number) * np.sign(slope)
+            here = x + np.clip(here - x, -epsilon, epsilon) if ball else here
+            here = here.clip(0, 1) if box else here
+        return here
+
+    return attack_by_steps
 
 
-@exercise(
+def random_signs(net, x, y, epsilon):
+    signs = np.random.default_rng(0).choice([-epsilon, epsilon], x.shape)
+    return np.clip(x + signs, 0, 1)
+
+
+def not_a_number(net, x, y, epsilon):
+    return np.full(x.shape, np.nan)
+
+
+@judged(
     "13.2",
-    "the nearest point in the ball and in the box, for any shape",
-    reference=project,
+    "an attack that one step of FGSM cannot match, within the ball and the box",
     mistakes={
-        "leaves the box: pixels lie from 0 to 1": (
-            lambda x, origin, epsilon: origin + np.clip(x - origin, -epsilon, epsilon)
+        "leaves the box: pixels stay from 0 to 1": steps(box=False),
+        "leaves the ball: no pixel may differ from x by more than epsilon": steps(
+            ball=False
         ),
-        "leaves the ball: pixels differ from origin by at most epsilon": (
-            lambda x, origin, epsilon: x.clip(0, 1)
+        "is the perturbation alone: add it to x": (
+            lambda net, x, y, epsilon: steps()(net, x, y, epsilon) - x
         ),
-        "is in a ball around 0, not around origin": (
-            lambda x, origin, epsilon: x.clip(-epsilon, epsilon).clip(0, 1)
-        ),
-        "is the perturbation alone: add origin": (
-            lambda x, origin, epsilon: np.clip(x - origin, -epsilon, epsilon)
-        ),
-        "goes to the rim of the ball, even from within it": moved(
-            lambda step, epsilon: epsilon * np.sign(step)
-        ),
-        "shrinks all pixels alike: each has an interval of its own": moved(
-            lambda step, epsilon: step * min(1, epsilon / np.abs(step).max())
-        ),
-        "is in the round ball (L2): each pixel has an interval of its own": moved(
-            lambda step, epsilon: step * min(1, epsilon / np.sqrt((step**2).sum()))
-        ),
-        "is origin wherever x is too far: the nearest point is asked for": moved(
-            lambda step, epsilon: step * (np.abs(step) <= epsilon)
-        ),
+        "is x itself, or nearly so": lambda net, x, y, epsilon: x,
+        "helps the network: climb the loss, don't descend": steps(towards=-1),
+        "is no better than one step: take many small ones": fooling.fgsm,
+        "hardly harms the network: its slope says where to go": random_signs,
+        "infinite or not a number": not_a_number,
+        "has shape (120, 10)": lambda net, x, y, epsilon: np.asarray(net(x)),
+        "has shape (0,)": lambda *given: [],
     },
-    also_right=[project_in_place],
+    also_right=[
+        fooling.pgd,
+        lambda *given: steps(40)(*given).tolist(),
+        partial(fooling.pgd, random_start=True, steps=40, loss="margin"),
+    ],
 )
-def points_and_balls(rng):
-    """``project(x, origin, epsilon)`` is the nearest allowed point."""
-    for shape, epsilon in [((3, 5, 4, 1), 0.2), ((17,), 0.05), ((2, 9), 0.4)]:
-        origin = rng.uniform(-0.3, 1.3, shape).clip(0, 1)
-        x = origin + 0.6 * rng.normal(size=shape)
-        yield f"the point for shape {shape} and epsilon = {epsilon}", x, origin, epsilon
+def images_that_fool(attack_by_steps, rng):
+    """``attack_by_steps(net, x, y, epsilon)`` turns more digits than FGSM does."""
+    net, x, y = nearest_templates()
+    what = "the attack on 120 digits"
+    answer = numbers(ask(attack_by_steps, net, x, y, EPSILON), what)
+    if answer.shape != x.shape:
+        raise Wrong(f"{what} has shape {answer.shape}; {x.shape} is expected")
+    away = np.abs(answer - x).max()
+    if away > EPSILON + 1e-5:
+        alone = np.abs(answer).max() <= EPSILON + 1e-5
+        alone_words = "is the perturbation alone: add it to x"
+        ball = "leaves the ball: no pixel may differ from x by more than epsilon"
+        raise Wrong(f"{what} {alone_words if alone else ball}")
+    if answer.min() < -1e-5 or answer.max() > 1 + 1e-5:
+        raise Wrong(f"{what} leaves the box: pixels stay from 0 to 1")
+    if away < EPSILON / 100:
+        raise Wrong(f"{what} is x itself, or nearly so")
+
+    def right(images):
+        read = np.asarray(net(images.astype("float32"))).argmax(axis=1)
+        return int(np.sum(read == y))
+
+    left, plain = right(answer), right(x)
+    if left > plain:
+        raise Wrong(f"{what} helps the network: climb the loss, don't descend")
+    if left > plain / 2:
+        raise Wrong(f"{what} hardly harms the network: its slope says where to go")
+    if left > MOST:
+        raise Wrong(
+            f"{what} leaves {left} read right, and is no better than one step: take "
+            "many small ones"
+        )
 
 
 def total(w):

@@ -5,6 +5,7 @@ from functools import cache, partial
 import keras
 import numpy as np
 
+from cnnlib.datasets import cylinder_bell_funnel
 from exercises import Wrong, ask, compare, exercise, judged
 
 
@@ -146,3 +147,118 @@ def the_film_backwards(backwards, rng):
 def logits_of_turned_clips(net, weights, clips):
     net.set_weights(weights)
     return net(clips[:, ::-1])
+
+
+def network(*parts, length=128, compiled=False):
+    """A function that builds a network of these layers, each given by a function."""
+
+    def series_reader():
+        stack = [part() for part in parts]
+        net = keras.Sequential([keras.Input((length, 1)), *stack])
+        if compiled:
+            net.compile("sgd", "mse")
+        return net
+
+    return series_reader
+
+
+def conv(filters, size, strides=1, activation="relu"):
+    return partial(
+        keras.layers.Conv1D, filters, size, strides=strides, activation=activation
+    )
+
+
+def dense(units, activation=None):
+    return partial(keras.layers.Dense, units, activation)
+
+
+MEAN, FLAT = keras.layers.GlobalAveragePooling1D, keras.layers.Flatten
+
+
+@cache
+def series():
+    return cylinder_bell_funnel(60, 100, seed=3)
+
+
+def learned(net, seed):
+    """The accuracy on unseen series after the training that the exercise promises."""
+    data = series()
+    net.compile(
+        keras.optimizers.Adam(0.01),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        steps_per_execution=9,
+    )
+    keras.utils.set_random_seed(seed)
+    net.fit(data.x_train, data.y_train, batch_size=20, epochs=20, verbose=0)
+    scores = np.asarray(net(data.x_test, training=False))
+    return np.mean(scores.argmax(axis=1) == data.y_test)
+
+
+@judged(
+    "15.3",
+    "a network of at most 1,000 parameters that has learned to read series",
+    mistakes={
+        "emits probabilities: logits are asked for, without a softmax": network(
+            conv(8, 9, 4), conv(12, 9, 2), MEAN, dense(3, "softmax")
+        ),
+        "with 3,243 parameters; at most 1,000 are asked for": network(
+            conv(32, 9, 4), conv(10, 9, 2), MEAN, dense(3)
+        ),
+        "says the same of a series run backwards: its windows must see an order": (
+            network(conv(16, 1), conv(16, 1), MEAN, dense(3))
+        ),
+        "is linear, or nearly so: it lacks an activation": network(
+            conv(8, 9, 4, None), conv(12, 9, 2, None), MEAN, dense(3)
+        ),
+        "makes (4, 10) of four series; (4, 3) is expected": network(
+            conv(8, 9, 4), MEAN, dense(10)
+        ),
+        "makes (4, 30, 3) of four series; (4, 3) is expected": network(
+            conv(8, 9, 4), dense(3)
+        ),
+        "takes series of length 64; 128 is expected": network(
+            conv(8, 9, 4), MEAN, dense(3), length=64
+        ),
+        "a Keras model is asked for; this is list": lambda: [],
+        "a Keras model is asked for; this is float": lambda: np.nan,
+    },
+    also_right=[
+        network(conv(8, 9, 4), conv(8, 9, 2), FLAT, dense(3)),
+        network(conv(8, 9, 4), conv(12, 9, 2), MEAN, dense(3), compiled=True),
+    ],
+)
+def one_that_learns(series_reader, rng):
+    """``series_reader()`` builds a small network that learns three shapes."""
+    keras.utils.set_random_seed(0)
+    net = ask(series_reader)
+    if not isinstance(net, keras.Model):
+        raise Wrong(f"a Keras model is asked for; this is {type(net).__name__}")
+    shape = getattr(net, "input_shape", None)
+    if isinstance(shape, tuple) and shape[1:2] not in {(128,), (None,)}:
+        raise Wrong(f"it takes series of length {shape[1]}; 128 is expected")
+    some = series().x_test[:4]
+    found = ask(lambda: np.asarray(net(some, training=False)))
+    if found.shape != (4, 3):
+        raise Wrong(f"it makes {found.shape} of four series; (4, 3) is expected")
+    if net.count_params() > 1000:
+        raise Wrong(
+            f"it is a network with {net.count_params():,} parameters; at most 1,000 "
+            "are asked for"
+        )
+    if (found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-4):
+        raise Wrong("it emits probabilities: logits are asked for, without a softmax")
+    turned = ask(lambda: np.asarray(net(some[:, ::-1], training=False)))
+    if np.allclose(found, turned, rtol=1e-3, atol=1e-5):
+        raise Wrong(
+            "it says the same of a series run backwards: its windows must see an order"
+        )
+    between = ask(lambda: np.asarray(net((some[:2] + some[2:]) / 2, training=False)))
+    if np.allclose(between, (found[:2] + found[2:]) / 2, rtol=1e-3, atol=1e-5):
+        raise Wrong("it is linear, or nearly so: it lacks an activation")
+    right = 0.0
+    for seed in (0, 1):  # a bad start is no mistake
+        right = max(right, ask(learned, net, seed))
+        if right >= 0.85:
+            return
+    raise Wrong(f"it reads {right:.0%} of the unseen series; 85 % are asked for")

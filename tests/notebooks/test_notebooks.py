@@ -2,11 +2,14 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from tools import sync
+from cnnlib import claims
+from tools import numbers, sync
 from tools.course import Course
 from tools.guard import claim_complaints, complaints, solution_complaints
 
@@ -84,3 +87,21 @@ def test_the_readme_states_the_recorded_figures():
     runs = json.loads((ROOT / "results" / "14_segmentation.json").read_text())["runs"]
     low, middle, high = sorted(run["mean_iou"] for run in runs)
     assert f"mean IoU **{middle:.3f}** ({low:.3f}–{high:.3f})" in readme
+
+
+def test_the_conclusions_are_those_of_the_stored_notebooks():
+    printed = {path.stem[:2]: printed_in(path) for path in NOTEBOOKS}
+    verdicts = [(n, v) for n, text in printed.items() for v in claims.parse(text)]
+    corrected = {(n, v.id) for n, v in verdicts if v.ruling == "corrected"}
+    counts = Counter(v.ruling for _, v in verdicts)
+    said = printed["15"]
+    late = "other verdicts were stored since: make notebooks NOTEBOOK=15"
+    assert set(re.findall(r"(?m)^\[(\d\d)\] (\S+): ", said)) == corrected, late
+    told = re.findall(rf"(?m)^([a-z ]+): (\d+) of {len(claims.LEDGER)} claims$", said)
+    assert {ruling: int(count) for ruling, count in told} == counts, late
+
+
+def printed_in(path):
+    """What a stored notebook printed."""
+    nb = nbformat.read(path, as_version=4)
+    return "\n".join(text for _, text in numbers.texts(nb))
