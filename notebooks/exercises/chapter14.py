@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from cnnlib import models
-from exercises import Wrong, ask, compare, exercise, judged
+from exercises import Wrong, ask, exercise, judged, numbers
 
 
 def counted(truth, found, classes):
@@ -165,79 +165,113 @@ def in_and_out(function, rng):
         raise Wrong(f"{what}: of {size} rows there are not {answer[size]} left")
 
 
-def as_kernel(weights, rows, columns):
-    return weights.reshape(rows, columns, -1, weights.shape[-1])
+def block(x, maps):
+    for _ in range(2):
+        x = keras.layers.Conv2D(maps, 3, padding="same", activation="relu")(x)
+    return x
 
 
-def maps_slowest(weights, rows, columns):
-    units = weights.shape[-1]
-    return weights.reshape(-1, rows, columns, units).transpose(1, 2, 0, 3)
+def small_unet(*, side=None, skips=True, pools=2, end=None, units=2, maps=8, out=1):
+    """A small U-Net, with one of its parts exchanged."""
+    image = keras.Input((side, side, 1))
+    x, levels = block(image, maps), []
+    for level in range(pools):
+        levels.append((x, maps + 4 * level))
+        pooled = keras.layers.MaxPooling2D()(x)
+        x = block(pooled, maps + 4 * level + 4)
+    for skip, count in reversed(levels):
+        x = keras.layers.UpSampling2D()(x)
+        x = block(keras.layers.Concatenate()([x, skip]) if skips else x, count)
+    answer = keras.layers.Conv2D(units, 1, strides=out, activation=end)(x)
+    return keras.Model(image, answer)
 
 
-def columns_slower(weights, rows, columns):
-    units = weights.shape[-1]
-    return weights.reshape(columns, rows, -1, units).swapaxes(0, 1)
+def compiled():
+    net = small_unet()
+    net.compile("adam", "mse")
+    return net
 
 
-def units_before_maps(weights, rows, columns):
-    units = weights.shape[-1]
-    return weights.reshape(rows, columns, units, -1).swapaxes(2, 3)
+def two_inputs():
+    first, second = keras.Input((None, None, 1)), keras.Input((None, None, 1))
+    return keras.Model([first, second], keras.layers.Add()([first, second]))
 
 
-def turned(weights, rows, columns):
-    return as_kernel(weights, rows, columns)[::-1, ::-1]
-
-
-def read_windows(x, weights, bias, rows, columns):
-    """What the dense layer says of every window, one after the other."""
-    view = np.lib.stride_tricks.sliding_window_view(x, (rows, columns), (0, 1))
-    windows = np.moveaxis(view, 2, -1)
-    return windows.reshape(*windows.shape[:2], -1) @ weights + bias
-
-
-def read(x, weights, bias, rows, columns, kernel=as_kernel):
-    kernel = kernel(weights, rows, columns)
-    return keras.ops.conv(x[None], kernel, padding="valid")[0] + bias
-
-
-KERNELS = {
-    "takes the maps as the slowest to vary; they are the fastest": maps_slowest,
-    "takes columns for rows": columns_slower,
-    "takes the units before the maps": units_before_maps,
-    "is turned round: Keras's convolutions don't do that": turned,
-}
-READINGS = {
-    "lacks the bias": lambda x, w, b, *sides: read(x, w, 0 * b, *sides),
-    "has the kernel turned round": partial(read, kernel=turned),
-    "has an activation": lambda *given: keras.ops.relu(read(*given)),
-    "has an axis for the images; only one was given": lambda *given: read(*given)[None],
-}
+def said(net, images):
+    """What a network says of images; complains where it cannot read them."""
+    sides = "×".join(map(str, images.shape[1:3]))
+    try:
+        answer = net(images, training=False)
+    except Exception as error:
+        raise Wrong(
+            f"your network does not take images of {sides}: any size is asked for "
+            "whose sides 4 divides"
+        ) from error
+    answer = numbers(answer, f"what your network says of images of {sides}")
+    if answer.shape != (*images.shape[:3], 2):
+        raise Wrong(
+            f"your network answers images of {sides} with shape {answer.shape}; two "
+            "logits for every pixel are asked for"
+        )
+    return answer
 
 
 @judged(
     "14.3",
-    "equal to the dense layer at every window",
-    answers=2,
-    mistakes={words: (kernel, read) for words, kernel in KERNELS.items()}
-    | {words: (as_kernel, reading) for words, reading in READINGS.items()}
-    | {"your code raises ValueError": (as_kernel, lambda x, w, *rest: x @ w)},
-    also_right=[(as_kernel, read_windows)],
+    "sees far and sharply, learned from 80 steps",
+    mistakes={
+        "returns str, not a Keras model": lambda: "U-Net",
+        "this is Functional: give build itself": small_unet(),
+        "is compiled": compiled,
+        "takes 2 inputs": two_inputs,
+        "does not take images of 32×32": partial(small_unet, side=64),
+        "two logits for every pixel": partial(small_unet, out=2),
+        "with shape (2, 32, 32, 1); two": partial(small_unet, units=1),
+        "gives probabilities": partial(small_unet, end="softmax"),
+        "weights; at most 20,000": partial(small_unet, maps=24),
+        "sees less than ten rows far": partial(small_unet, pools=0),
+        "does a skip bring the finest map back": partial(small_unet, skips=False),
+    },
+    also_right=[partial(small_unet, maps=10)],
 )
-def dense_as_convolution(as_kernel_too, read_too, rng):
-    """A kernel from a dense layer's weights, and what it says everywhere."""
-    for (rows, columns, maps, units), image in [
-        ((3, 3, 4, 5), (7, 9)),
-        ((2, 5, 3, 1), (6, 11)),
-        ((4, 1, 2, 6), (4, 8)),
-    ]:
-        weights = rng.normal(size=(rows * columns * maps, units)).astype("float32")
-        bias = rng.normal(size=units).astype("float32")
-        x = rng.normal(size=(*image, maps)).astype("float32")
-        given = (weights, rows, columns)
-        what = f"the kernel for {rows}×{columns} places"
-        answer = ask(as_kernel_too, *given)
-        compare(answer, as_kernel(*given), what, 1e-5, KERNELS, given)
-        given = (x, weights, bias, rows, columns)
-        what = f"what is read from {image[0]}×{image[1]} places"
-        answer = ask(read_too, *given)
-        compare(answer, read_windows(*given), what, 1e-4, READINGS, given)
+def build_unet(build, rng):
+    """``build()`` returns an uncompiled model for images of any size."""
+    if isinstance(build, keras.Model):
+        raise Wrong(f"this is {type(build).__name__}: give build itself")
+    keras.utils.set_random_seed(0)
+    net = ask(build)
+    if not isinstance(net, keras.Model):
+        raise Wrong(f"build() returns {type(net).__name__}, not a Keras model")
+    if net.compiled:
+        raise Wrong("your network is compiled; it is compiled here, to be trained")
+    if len(getattr(net, "inputs", None) or [0]) > 1:
+        raise Wrong(f"your network takes {len(net.inputs)} inputs, not one image")
+    noise = rng.normal(size=(2, 32, 32, 1)).astype("float32")
+    logits = said(net, noise)
+    said(net, rng.normal(size=(1, 24, 40, 1)).astype("float32"))
+    if np.abs(logits.sum(axis=-1) - 1).max() < 1e-4:
+        raise Wrong("your network gives probabilities; logits are asked for")
+    if net.count_params() > 20_000:
+        raise Wrong(
+            f"it has {net.count_params():,} weights; at most 20,000 are allowed"
+        )
+    other = noise.copy()
+    other[:, 26:] += 3
+    if np.abs(said(net, other) - logits)[:, :17].max() < 1e-7:
+        raise Wrong("your network sees less than ten rows far: are there two poolings?")
+    right = ask(noise_learned, net, rng)
+    if right < 0.9:
+        raise Wrong(
+            f"trained, it is right at {100 * right:.0f} % of the pixels of new noise; "
+            "does a skip bring the finest map back?"
+        )
+
+
+def noise_learned(net, rng):
+    """Train to say whether a pixel is above 0; how often that is right, on new ones."""
+    x, new = rng.normal(size=(2, 16, 32, 32, 1)).astype("float32")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(keras.optimizers.Adam(0.01), loss, steps_per_execution=4)
+    net.fit(x, x > 0, batch_size=4, epochs=20, verbose=0)
+    guess = net.predict(new, verbose=0).argmax(axis=-1)
+    return (guess == (new[..., 0] > 0)).mean()
