@@ -1,94 +1,100 @@
-"""Exercises on deep networks: gain, dropout, batch normalization."""
+"""Exercises on deep networks: their start, dropout, batch normalization."""
 
 from functools import partial
 
 import keras
 import numpy as np
+from keras import layers
 
+from cnnlib import datasets
 from exercises import Wrong, ask, compare, exercise, judged, numbers
+from exercises.chapter06 import built
+
+HIDDEN, UNITS, READ = 30, 64, 0.5
 
 
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
+def deep(activation, start, hidden=HIDDEN, units=UNITS, last=None, extra=None):
+    """The function that builds a plain network of dense layers."""
+
+    def build():
+        net = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten()])
+        for _ in range(hidden):
+            net.add(layers.Dense(units, activation, kernel_initializer=start))
+            if extra:
+                net.add(extra())
+        net.add(last() if last else layers.Dense(10))
+        return net
+
+    return build
 
 
-def relu(z):
-    return np.maximum(z, 0)
+def functional():
+    image = keras.Input((8, 8, 1))
+    x = layers.Dense(64, "tanh")(layers.Flatten()(image))
+    for _ in range(HIDDEN):
+        x = layers.add([x, layers.Dense(64, "tanh")(x)])
+    return keras.Model(image, layers.Dense(10)(x))
 
 
-def leaky_relu(z):
-    return np.maximum(z, 0.2 * z)
-
-
-def softplus(z):
-    return np.log1p(np.exp(z))
-
-
-ACTIVATIONS = {  # the slope of each, and the spread of what comes in
-    relu: ("ReLU", lambda z: z > 0, 1.0),
-    np.tanh: ("tanh", lambda z: 1 - np.tanh(z) ** 2, 0.5),
-    sigmoid: ("the sigmoid", lambda z: sigmoid(z) * sigmoid(-z), 1.5),
-    leaky_relu: (
-        "ReLU with a slope of 0.2 below 0",
-        lambda z: np.where(z > 0, 1, 0.2),
-        2.0,
-    ),
-    softplus: ("the softplus", sigmoid, 1.0),
-}
-
-
-def exact_gain(activation, z):
-    _, slope, _ = ACTIVATIONS[activation]
-    return 1 / np.mean(slope(z).astype(float) ** 2)
-
-
-def slopes(activation, z, step=1e-6):
-    return (activation(z + step) - activation(z - step)) / (2 * step)
-
-
-def gain_from_one_side(activation, z):
-    rises = [(activation(x + 1e-4) - activation(x)) / 1e-4 for x in z]
-    return len(rises) / np.sum(np.square(rises))
-
-
-@exercise(
+@judged(
     "05.1",
-    "the gain that keeps the error, for five activations and spreads",
-    reference=exact_gain,
-    tolerance=0.01,  # slopes from finite differences are near enough
+    "thirty plain layers that learn, since their start fits their activation",
     mistakes={
-        "is the factor itself; the gain has to make up for it": (
-            lambda f, z: np.mean(slopes(f, z) ** 2)
+        "of its training digits: does the start fit the activation?": deep(
+            "relu", "glorot_uniform"
         ),
-        "is made from the mean slope, not from the mean *squared* slope": (
-            lambda f, z: np.mean(slopes(f, z)) ** -2
+        "training digits: does the start": deep("sigmoid", "he_uniform"),
+        "12 hidden layers; 30 is the least": deep("tanh", "glorot_uniform", hidden=12),
+        "a hidden layer has 128 units; 64 may be": deep(
+            "tanh", "glorot_uniform", units=128
         ),
-        "makes up for the mean slope; the squared error is what counts": (
-            lambda f, z: 1 / np.mean(slopes(f, z))
+        "a hidden layer has no activation": deep(None, "glorot_uniform"),
+        "it has a layer of BatchNormalization": deep(
+            "relu", "he_uniform", extra=layers.BatchNormalization
         ),
-        "is the mean of 1/slope², where the mean of slope² counts": (
-            lambda f, z: np.mean(1 / np.maximum(slopes(f, z), 1e-12) ** 2)
+        "a keras.Sequential is asked for": functional,
+        "the outputs sum to 1: logits are asked for, without a softmax": deep(
+            "tanh", "glorot_uniform", last=lambda: layers.Dense(10, "softmax")
         ),
-        "is the root of what is asked for": (
-            lambda f, z: np.mean(slopes(f, z) ** 2) ** -0.5
+        "7 images become an output of (7, 9), not (7, 10)": deep(
+            "tanh", "glorot_uniform", last=lambda: layers.Dense(9)
         ),
-        "keeps the outputs as large as the inputs, not the error": (
-            lambda f, z: np.mean(z**2) / np.mean(f(z) ** 2)
-        ),
-        "takes the slope at 0 alone": lambda f, z: slopes(f, np.float64(1e-3)) ** -2.0,
-    },
-    also_right=[gain_from_one_side],
-    also_wrong={
-        "the gain for tanh is the mean of 1/slope²": lambda f, z: (
-            exact_gain(f, z) if f is relu else np.mean(1 / slopes(f, z) ** 2)
+        "build() returns str, not a Keras model": lambda: "a network",
+        "a function is asked for that returns the model; this is one": (
+            keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten()])
         ),
     },
+    also_right=[deep("relu", "he_uniform")],
 )
-def activations(rng):
-    """``own_gain(activation, z)`` returns one number."""
-    for activation, (name, _, spread) in ACTIVATIONS.items():
-        z = rng.normal(0.3, spread, size=4001)
-        yield f"the gain for {name}", activation, z
+def thirty_layers(build, rng):
+    """``build()`` returns an uncompiled plain network that emits logits."""
+    net = built(build, rng, side=8, seed=51)
+    if not isinstance(net, keras.Sequential):
+        raise Wrong("a keras.Sequential is asked for: each layer sees the one before")
+    for layer in net.layers:
+        if not isinstance(layer, layers.Flatten | layers.Dense):
+            raise Wrong(
+                f"it has a layer of {type(layer).__name__}; Flatten and Dense may be"
+            )
+    hidden = [layer for layer in net.layers if isinstance(layer, layers.Dense)][:-1]
+    if len(hidden) < HIDDEN:
+        raise Wrong(f"{len(hidden)} hidden layers; {HIDDEN} is the least")
+    if (most := max(layer.units for layer in hidden)) > UNITS:
+        raise Wrong(f"a hidden layer has {most} units; {UNITS} may be")
+    if any(layer.activation is keras.activations.linear for layer in hidden):
+        raise Wrong("a hidden layer has no activation: without, two layers are one")
+    digits = datasets.load("digits")
+    x, y = digits.x_train[:1157].astype("float32"), digits.y_train[:1157]
+    x = (x - x.mean()) / x.std()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    descent = keras.optimizers.SGD(0.01)
+    net.compile(descent, loss, metrics=["accuracy"], steps_per_execution=37)
+    net.fit(x, y, epochs=12, verbose=0)
+    if (read := net.evaluate(x, y, verbose=0)[1]) < READ:
+        raise Wrong(
+            f"it reads {read:.0%} of its training digits: does the start fit the "
+            "activation?"
+        )
 
 
 def drop(x, rate, rng, axes="n11c", scale=lambda x, rate: x / (1 - rate), chance=None):

@@ -23,6 +23,27 @@ def network(*stack, side=28):
     return build
 
 
+def built(build, rng, side, seed):
+    """The learner's network, if it makes ten logits of a square image."""
+    if isinstance(build, keras.Model):
+        raise Wrong("a function is asked for that returns the model; this is one")
+    keras.utils.set_random_seed(seed)
+    net = ask(build)
+    if not isinstance(net, keras.Model):
+        raise Wrong(f"build() returns {type(net).__name__}, not a Keras model")
+    try:
+        out = np.asarray(ask(net, rng.random((7, side, side, 1), "float32")))
+    except Exception as error:
+        raise Wrong(f"the model can't read images of ({side}, {side}, 1)") from error
+    if out.shape != (7, 10):
+        raise Wrong(f"7 images become an output of {out.shape}, not (7, 10)")
+    if not np.isfinite(out).all():
+        raise Wrong("the outputs are not finite numbers")
+    if np.allclose(out.sum(axis=1), 1, atol=1e-3):
+        raise Wrong("the outputs sum to 1: logits are asked for, without a softmax")
+    return net
+
+
 FLAT = layers.Flatten()
 UNTRAINED = layers.Dense(10, trainable=False)
 
@@ -51,20 +72,7 @@ UNTRAINED = layers.Dense(10, trainable=False)
 )
 def hundredth(build, rng):
     """``build()`` returns an uncompiled model that emits logits."""
-    if isinstance(build, keras.Model):
-        raise Wrong("a function is asked for that returns the model; this is one")
-    keras.utils.set_random_seed(61)
-    net = ask(build)
-    if not isinstance(net, keras.Model):
-        raise Wrong(f"build() returns {type(net).__name__}, not a Keras model")
-    try:
-        out = np.asarray(ask(net, rng.random((7, 28, 28, 1), "float32")))
-    except Exception as error:
-        raise Wrong("the model can't read images of (28, 28, 1)") from error
-    if out.shape != (7, 10):
-        raise Wrong(f"7 images become an output of {out.shape}, not (7, 10)")
-    if np.allclose(out.sum(axis=1), 1, atol=1e-3):
-        raise Wrong("the outputs sum to 1: logits are asked for, without a softmax")
+    net = built(build, rng, side=28, seed=61)
     most = models.mnist_cnn().count_params() // 100
     if net.count_params() > most:
         raise Wrong(f"{net.count_params():,} parameters; {most:,} may be")

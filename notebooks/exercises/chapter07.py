@@ -2,130 +2,93 @@
 
 from functools import partial
 
+import keras
 import numpy as np
-from sklearn.cluster import KMeans
+from keras import layers
 from sklearn.neighbors import NearestNeighbors
 
+from cnnlib import datasets
+from cnnlib.training import OneCycle
 from exercises import Wrong, ask, exercise, judged, numbers
+from exercises.chapter06 import built
+
+NUMBERS, READ = 16, 0.87
 
 
-def nearest_means(images, labels, unknown, forms=2, named=True):
-    """The labels by the nearest of the means, and what one gets by mistakes."""
-    flat = images.reshape(len(images), -1)
-    split = KMeans(forms, n_init=4, random_state=0)
-    classes = np.unique(labels)
-    means = [split.fit(flat[labels == c]).cluster_centers_ for c in classes]
-    owners = np.repeat(classes, forms) if named else np.arange(forms * len(classes))
-    differences = unknown.reshape(len(unknown), 1, -1) - np.concatenate(means)
-    return owners[(differences**2).sum(axis=2).argmin(axis=1)]
+def network(count=NUMBERS, name="features", last=10, activation=None, trainable=True):
+    """The function that builds a small network with a layer of features."""
+
+    def build():
+        return keras.Sequential(
+            [
+                keras.Input((28, 28, 1)),
+                layers.Conv2D(16, 5, strides=2, activation="relu"),
+                layers.Conv2D(32, 3, strides=2, activation="relu"),
+                layers.Flatten(),
+                layers.Dense(count, name=name, trainable=trainable),
+                layers.Dense(last, activation),
+            ]
+        )
+
+    return build
 
 
-def nearest_image(images, labels, unknown):
-    near = NearestNeighbors(n_neighbors=1).fit(images.reshape(len(images), -1))
-    nearest = near.kneighbors(unknown.reshape(len(unknown), -1), return_distance=False)
-    return labels[nearest[:, 0]]
-
-
-def means_across_classes(images, labels, unknown):
-    """Clusters of all images, each with the label that most of its images have."""
-    flat, count = images.reshape(len(images), -1), 2 * len(np.unique(labels))
-    split = KMeans(count, n_init=4, random_state=0).fit(flat)
-    members = [labels[split.labels_ == i] for i in range(count)]
-    owners = np.array([np.bincount(each).argmax() for each in members])
-    return owners[split.predict(unknown.reshape(len(unknown), -1))]
-
-
-def of_absolute_values(images, labels, unknown):
-    return nearest_means(abs(images - 30), labels, abs(unknown - 30), forms=1)
-
-
-FORMS = {
-    "comes from one mean per class: these classes come in two forms, far apart": (
-        partial(nearest_means, forms=1)
-    ),
-    "comes from three means per class; two are asked for": partial(
-        nearest_means, forms=3
-    ),
-    "is that of the nearest image; take the nearest mean": nearest_image,
-    "comes from clusters of all images: split the images of each class": (
-        means_across_classes
-    ),
-}
+def features_are_maps():
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(2, 3, strides=9, name="features"),
+            layers.Flatten(),
+            layers.Dense(10),
+        ]
+    )
 
 
 @judged(
     "07.1",
-    "classes that come in two forms are told apart, whatever their labels",
-    mistakes=FORMS
-    | {
-        "for 34 images of the classes (0, 1), the answer": of_absolute_values,
-        "the nearest of two means has another label": lambda *given: np.roll(
-            nearest_means(*given), 1
+    "a few features per digit, and the nearest mean reads more than by 784 pixels",
+    mistakes={
+        "of the test digits; 87% is asked for": network(1),
+        "there is no layer called 'features', only conv": network(name="few"),
+        "the features are 64 numbers an image; 16 may be": network(64),
+        "the features have shape (None, 3, 3, 2), not (None, up to 16)": (
+            features_are_maps
         ),
-        "is it the number of a mean?": partial(nearest_means, named=False),
-        "for each image to learn from": lambda x, y, unknown: nearest_means(x, y, x),
-        "has shape ()": lambda *given: nearest_means(*given)[0],
+        "the outputs sum to 1: logits are asked for, without a softmax": network(
+            activation="softmax"
+        ),
+        "7 images become an output of (7, 9), not (7, 10)": network(last=9),
+        "build() returns str, not a Keras model": lambda: "a network",
+        "a function is asked for that returns the model; this is one": network()(),
     },
-    also_right=[lambda *given: nearest_means(*given).tolist()],
+    also_right=[network(12)],
 )
-def two_forms(function, rng):
-    """``two_forms(images, labels, unknown)`` returns labels."""
-    for names, side in [((0, 1), 3), ((0, 1, 2), 5), ((7, 3), 4), ((4, 0, 9, 5), 3)]:
-        images, labels, unknown, expected = forms_of_classes(names, side, rng)
-        what = f"for {len(unknown)} images of the classes {names}, the answer"
-        answer = numbers(ask(function, images, labels, unknown), what)
-        if answer.shape == labels.shape:
-            raise Wrong(
-                f"{what} has an entry for each image to learn from, not of those"
-            )
-        if answer.shape != expected.shape:
-            raise Wrong(
-                f"{what} has shape {answer.shape}; {expected.shape} is expected"
-            )
-        if strange := sorted(set(answer.tolist()) - set(names)):
-            raise Wrong(
-                f"{what} names {strange[0]}, which is no label: is it the number of a "
-                "mean?"
-            )
-        if (answer == expected).all():
-            continue
-        for words, mistake in FORMS.items():
-            if (mistake(images, labels, unknown) == answer).all():
-                raise Wrong(f"{what} {words}")
-        missed = np.sum(answer != expected)
+def few_features(build, rng):
+    """``build()`` returns an uncompiled model with a layer called ``features``."""
+    net = built(build, rng, side=28, seed=71)
+    names = [layer.name for layer in net.layers]
+    if "features" not in names:
+        raise Wrong(f"there is no layer called 'features', only {', '.join(names)}")
+    out = net.get_layer("features").output
+    if len(out.shape) != 2:
+        raise Wrong(f"the features have shape {out.shape}, not (None, up to {NUMBERS})")
+    if out.shape[1] > NUMBERS:
+        raise Wrong(f"the features are {out.shape[1]} numbers an image; 16 may be")
+    digits = datasets.load("digits28")
+    x_train, x_test = digits.x_train / np.float32(255), digits.x_test / np.float32(255)
+    rate = OneCycle(5e-3, 6 * -(-len(x_train) // 32))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(keras.optimizers.Adam(rate), loss)
+    net.fit(x_train, digits.y_train, batch_size=32, epochs=6, verbose=0)
+    describe = keras.Model(net.inputs, out)
+    learned, unknown = [describe.predict(x, verbose=0) for x in (x_train, x_test)]
+    means = np.stack([learned[digits.y_train == c].mean(axis=0) for c in range(10)])
+    guess = np.square(unknown[:, None] - means).sum(axis=2).argmin(axis=1)
+    if (read := np.mean(guess == digits.y_test)) < READ:
         raise Wrong(
-            f"{what} is wrong for {missed}: the nearest of two means has another label"
+            f"the nearest mean of the features reads {read:.0%} of the test digits; "
+            f"{READ:.0%} is asked for"
         )
-
-
-def forms_of_classes(names, side, rng):
-    """Images to learn from and unknown ones, each with labels by the nearest mean.
-
-    One form of each class is compact, and near to those of the other classes. The other
-    one is far away, and stretched towards the compact form of the next class: near to
-    that, but nearer to stretched images, lie some unknown ones.
-    """
-    axes = np.eye(side * side)[: len(names)]
-    compact, stretched = 30 + 4 * axes, 30 - 20 * axes
-    learned, unknown = [], []  # pairs of label and image
-    for i, name in enumerate(names):
-        other = (i + 1) % len(names)
-        way = compact[other] - stretched[i]
-        for parts, along in (
-            (learned, [*np.linspace(-0.45, 0.45, 23), -0.7, 0.7]),
-            (unknown, np.linspace(-0.2, 0.2, 5)),
-        ):
-            parts += [(name, stretched[i] + t * way) for t in along]
-            parts += [(name, compact[i])] * 10
-        unknown += [(names[other], compact[other] - t * way) for t in (0.42, 0.25)]
-    return *scattered(learned, side, rng), *scattered(unknown, side, rng)
-
-
-def scattered(pairs, side, rng):
-    """The pairs in another order, as noisy images and their labels."""
-    labels, images = zip(*(pairs[i] for i in rng.permutation(len(pairs))), strict=True)
-    images = images + 0.3 * rng.normal(size=(len(pairs), side * side))
-    return images.reshape(-1, side, side, 1), np.array(labels)
 
 
 def hold_out(groups, share, seed, order=None, beyond=False):
