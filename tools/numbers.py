@@ -230,6 +230,8 @@ class _Shift(ast.NodeTransformer):
         name = ast.unparse(node.func).rpartition(".")[2]
         if name in SEEDED and node.args:
             node.args[0] = self._later(node.args[0])
+        if name == "restart" and len(node.args) == 3:
+            node.args[2] = self._later(node.args[2])
         if name not in self.own:
             for keyword in node.keywords:
                 if keyword.arg in {"seed", "random_state"}:

@@ -236,11 +236,13 @@ def test_seeds_that_reach_the_library_are_shifted():
         "rng = np.random.default_rng(seed)",
         "Dropout(0.5, seed=1)(x)",
         "split(x, random_state=0)",
+        "restart(net, build, seed)",
     ) == [
         "keras.utils.set_random_seed(3 + 2)",
         "rng = np.random.default_rng(seed + 2)",
         "Dropout(0.5, seed=1 + 2)(x)",
         "split(x, random_state=0 + 2)",
+        "restart(net, build, seed + 2)",
     ]
 
 
