@@ -67,8 +67,7 @@ FAMILIES: dict[str, Builder] = {
 }
 
 __all__ = [
-    *CATALOG,
-    *FAMILIES,
+    *{**CATALOG, **FAMILIES},  # stochastic_depth is in both
     "CATALOG",
     "FAMILIES",
     "Entry",
