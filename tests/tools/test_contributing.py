@@ -12,7 +12,7 @@ from nbformat import v4
 from small_course import code, markdown, printed
 
 from cnnlib import claims
-from tools import build, guard, render, sync
+from tools import build, guard, numbers, render, sync
 from tools.__main__ import main
 from tools.course import Course, Lesson
 from tools.execute import normalized
@@ -39,6 +39,7 @@ STATED = "**Exercise {}: one more.** Add one."
 def course(tmp_path):
     """A copy of the course's notebooks and README, to add to."""
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    shutil.copytree(ROOT / "results/bands", tmp_path / "results/bands")
     for name in ("README.md", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "data").mkdir()
@@ -85,6 +86,28 @@ def guest(course, name="16_guest", first=FIRST, settles=()):
     title = markdown(f"# Solutions\n\nOf [the guest](../{name}.ipynb).", "skip")
     stored(solutions, title, *exercises(name, "solved"))
     return path, solutions
+
+
+def test_a_trained_number_is_printed_with_a_band_that_fits_it(course):
+    path, _ = guest(course)
+
+    def told(text, seen=None):
+        nb = nbformat.read(path, as_version=4)
+        nb.cells[2].outputs = [printed(text)]
+        if seen:
+            record = course.root / "results/bands/16_guest.csv"
+            rows = f"cell,index,line,as stored\ncell-2,0,accuracy: # %,{seen}\n"
+            record.write_text(rows)
+        return numbers.complaints(path, nb)
+
+    assert_told(told("same: True\n"), "prints 'same: True': print the number")
+    line = "accuracy: 90.8 % (between {})\n"
+    words = "'accuracy: # %': 90.8 has no record: make bands NOTEBOOK=16"
+    assert_told(told(line.format("85 and 97")), words)
+    found = told(line.format("80 and 97"), seen="90,93")
+    words = "its band is too wide: 90 to 93 was seen, 88.5 to 94.5 is proposed"
+    assert_told(found, words)
+    assert told(line.format("88.5 and 94.5"), seen="90.0,93.0") == []
 
 
 def behind(course):
