@@ -127,13 +127,13 @@ _NUMBER = r"-?\d[\d,]*\.?\d*(?:e[-+]?\d+)?"
 BAND = rf"\((?:between {_NUMBER} and {_NUMBER}|at least {_NUMBER}|at most {_NUMBER})\)"
 _UNIT = r"(?: of [\d,]+)?(?: %)?(?: [^\W\d]+){0,3}"
 PATTERN = rf" *(?<![\w.,-])(?<!of ){_NUMBER}(?={_UNIT} {BAND})"
-READ = re.compile(rf"(?<![\w.,-])({_NUMBER}){_UNIT} ({BAND})")
+READ = re.compile(rf"(?<![\w.,-])({_NUMBER})({_UNIT}) ({BAND})")  # value, unit, band
 
 
 def parse(text: str) -> list[Measured]:
     """The values that ``text`` states with their bands, in order."""
     found = []
-    for value, words in READ.findall(text):
+    for value, _, words in READ.findall(text):
         bounds = [float(n.replace(",", "")) for n in re.findall(_NUMBER, words)]
         if "least" in words:
             bounds.append(math.inf)

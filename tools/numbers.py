@@ -33,6 +33,7 @@ class Printed:
     index: int
     line: str
     text: str
+    unit: str
     measured: bands.Measured
 
 
@@ -54,7 +55,8 @@ def printed(nb) -> list[Printed]:
             short = unbanded(re.sub(bands.PATTERN, " #", line))
             for match in bands.READ.finditer(line):
                 (measured,) = bands.parse(match[0])
-                found.append(Printed(cell, index, short, match[1], measured))
+                text, unit = match[1], match[2].strip()
+                found.append(Printed(cell, index, short, text, unit, measured))
                 index += 1
     return found
 
@@ -86,55 +88,67 @@ def by_ratio(values: list[float]) -> bool:
     return min(values) > 0 and max(values) > RATIO * min(values)
 
 
-def limits(values: list[float], last: float, margin: float) -> tuple[float, float]:
-    """The band around values with a margin, given in spreads, at each end.
+def total(unit: str) -> float:
+    """What a unit counts up to: 90 for "of 90 digits", infinity where nothing."""
+    count = re.match(r"of ([\d,]+)", unit)
+    return float(count[1].replace(",", "")) if count else math.inf
 
-    Args:
-        values: what was seen.
-        last: the last digit in which they are printed; two of it are the least spread.
-        margin: how much wider at each end, in spreads.
+
+def spread(unit: str, values: list[float], last: float) -> float:
+    """How far values lie apart, at least as far as another machine may lead.
+
+    A few runs, whose seeds overlap, may agree by chance: so it is never below 3 points
+    of per cent, 4 % of what is counted, else 5 % of the value; nor below two of the
+    ``last`` digit that is printed.
     """
+    floor = 0.05 * max(map(abs, values))
+    if unit.startswith("%"):
+        floor = 3
+    elif math.isfinite(total(unit)):
+        floor = 0.04 * total(unit)
+    return max(max(values) - min(values), floor, 2 * last)
+
+
+def limits(
+    unit: str, values: list[float], last: float, margin: float
+) -> tuple[float, float]:
+    """The band around values with a margin, given in spreads, at each end."""
     low, high = min(values), max(values)
     if by_ratio(values):
         factor = (high / low) ** margin
         return low / factor, high * factor
-    wider = margin * max(high - low, 2 * last)
+    wider = margin * spread(unit, values, last)
     return low - wider, high + wider
 
 
-def natural(line: str, values: list[float]) -> tuple[float, float]:
+def natural(unit: str, values: list[float]) -> tuple[float, float]:
     """What no value can exceed: nothing below 0 where all are above; 100 per cent."""
     low = 0.0 if min(values) >= 0 else -math.inf
-    count = re.search(r"# of ([\d,]+)", line)
-    if count:
-        return low, float(count[1].replace(",", ""))
-    return low, 100.0 if "# %" in line else math.inf
+    return low, 100.0 if unit.startswith("%") else total(unit)
 
 
-def proposal(line: str, values: list[float], last: float) -> tuple[float, float]:
+def proposal(unit: str, values: list[float], last: float) -> tuple[float, float]:
     """A band for values, of round numbers."""
-    low, high = limits(values, last, PROPOSED)
-    least, most = natural(line, values)
+    low, high = limits(unit, values, last, PROPOSED)
+    least, most = natural(unit, values)
     if by_ratio(values):
         grids = [10.0 ** (math.floor(math.log10(bound)) - 1) for bound in (low, high)]
     else:
-        spread = max(max(values) - min(values), 2 * last)
-        grids = [10.0 ** math.floor(math.log10(spread / 4) + 1e-9)] * 2
+        quarter = spread(unit, values, last) / 4
+        grids = [10.0 ** math.floor(math.log10(quarter) + 1e-9)] * 2
     low = math.floor(low / grids[0] + 1e-9) * grids[0]
     high = math.ceil(high / grids[1] - 1e-9) * grids[1]
     return float(f"{max(low, least):.6g}"), float(f"{min(high, most):.6g}")
 
 
-def verdict(
-    line: str, measured: bands.Measured, values: list[float], last: float
-) -> str:
+def verdict(one: Printed, values: list[float], last: float) -> str:
     """What is wrong with a band, in view of the values seen; empty where nothing is."""
-    low, high = measured.low, measured.high
-    if "differ by #" in line and high <= ROUNDING:
+    low, high = one.measured.low, one.measured.high
+    if "differ by #" in one.line and high <= ROUNDING:
         return ""
-    least, most = natural(line, values)
-    inner = limits(values, last, LEAST)
-    outer = limits(values, last, MOST)
+    least, most = natural(one.unit, values)
+    inner = limits(one.unit, values, last, LEAST)
+    outer = limits(one.unit, values, last, MOST)
     slack = 1e-9 * max(abs(v) for v in (*values, 1e-300))
     narrow = low > max(inner[0], least) + slack or high < min(inner[1], most) - slack
     wide = (math.isfinite(low) and low < max(outer[0], least) - slack) or (
@@ -142,7 +156,7 @@ def verdict(
     )
     if not (narrow or wide):
         return ""
-    proposed = "{:g} to {:g}".format(*proposal(line, values, last))
+    proposed = "{:g} to {:g}".format(*proposal(one.unit, values, last))
     return (
         f"its band is too {'narrow' if narrow else 'wide'}: "
         f"{min(values):g} to {max(values):g} was seen, {proposed} is proposed"
@@ -188,7 +202,7 @@ def complaints(path: Path, nb) -> list[str]:
             continue
         values = [*values, one.text]
         numbers = [float(value.replace(",", "")) for value in values]
-        if wrong := verdict(one.line, one.measured, numbers, step(values)):
+        if wrong := verdict(one, numbers, step(values)):
             found.append(f"{where}: {wrong}")
     for one in claims.parse("\n".join(text for _, text in texts(nb))):
         kind = getattr(claims.LEDGER.get(one.id), "kind", "exact")
