@@ -83,15 +83,16 @@ def step(texts: list[str]) -> float:
     return 10.0 ** -max(decimals)
 
 
-def by_ratio(values: list[float]) -> bool:
-    """Whether values are so far apart that only their ratio means something."""
-    return min(values) > 0 and max(values) > RATIO * min(values)
-
-
 def total(unit: str) -> float:
     """What a unit counts up to: 90 for "of 90 digits", infinity where nothing."""
     count = re.match(r"of ([\d,]+)", unit)
     return float(count[1].replace(",", "")) if count else math.inf
+
+
+def by_ratio(unit: str, values: list[float]) -> bool:
+    """Whether values are so far apart that only their ratio means something."""
+    shares = unit.startswith("%") or math.isfinite(total(unit))
+    return not shares and min(values) > 0 and max(values) > RATIO * min(values)
 
 
 def spread(unit: str, values: list[float], last: float) -> float:
@@ -114,7 +115,7 @@ def limits(
 ) -> tuple[float, float]:
     """The band around values with a margin, given in spreads, at each end."""
     low, high = min(values), max(values)
-    if by_ratio(values):
+    if by_ratio(unit, values):
         factor = (high / low) ** margin
         return low / factor, high * factor
     wider = margin * spread(unit, values, last)
@@ -124,14 +125,15 @@ def limits(
 def natural(unit: str, values: list[float]) -> tuple[float, float]:
     """What no value can exceed: nothing below 0 where all are above; 100 per cent."""
     low = 0.0 if min(values) >= 0 else -math.inf
-    return low, 100.0 if unit.startswith("%") else total(unit)
+    share = unit.startswith("%") and max(values) <= 100
+    return low, 100.0 if share else total(unit)
 
 
 def proposal(unit: str, values: list[float], last: float) -> tuple[float, float]:
     """A band for values, of round numbers."""
     low, high = limits(unit, values, last, PROPOSED)
     least, most = natural(unit, values)
-    if by_ratio(values):
+    if by_ratio(unit, values):
         grids = [10.0 ** (math.floor(math.log10(bound)) - 1) for bound in (low, high)]
     else:
         quarter = spread(unit, values, last) / 4
@@ -150,6 +152,8 @@ def verdict(one: Printed, values: list[float], last: float) -> str:
     inner = limits(one.unit, values, last, LEAST)
     outer = limits(one.unit, values, last, MOST)
     slack = 1e-9 * max(abs(v) for v in (*values, 1e-300))
+    if high == 1 and max(values) <= 1:  # correlations, R² and parts end there
+        inner = inner[0], 1
     narrow = low > max(inner[0], least) + slack or high < min(inner[1], most) - slack
     wide = (math.isfinite(low) and low < max(outer[0], least) - slack) or (
         math.isfinite(high) and high > min(outer[1], most) + slack

@@ -84,6 +84,8 @@ SEEN = [  # unit, values, the last digit that is printed
     ("of 90 digits", [89, 90, 90], 1),
     ("steps", [41, 41, 41], 1),
     ("", [0.0, 0.0], 0.01),
+    ("%", [0.3, 2.9], 0.1),
+    ("%", [103.1, 104.0], 0.1),
 ]
 
 
@@ -101,7 +103,7 @@ def test_a_proposed_band_is_accepted_and_one_of_twice_its_width_is_not(
     assert low <= min(values)
     assert max(values) <= high
     assert judged(low, high, values, last, unit) == ""
-    if numbers.by_ratio(values):
+    if numbers.by_ratio(unit, values):
         factor = (high / low) ** 0.5
         wide = low / factor, high * factor
     else:
@@ -152,6 +154,8 @@ def test_a_band_need_not_pass_what_no_value_can_exceed():
     assert judged(97.4, 100, [98.9, 100.0], unit="%") == ""
     assert judged(0, 3, [0, 2], 1) == ""
     assert "wide" in judged(97.4, 102, [98.9, 100], unit="%")
+    assert judged(0.96, 1, [0.989, 0.991], 0.001) == ""
+    assert "narrow" in judged(0.96, 1, [0.989, 1.1], 0.001)
     assert judged(86, 90, [88, 90], 1, unit="of 90 digits") == ""
 
 
