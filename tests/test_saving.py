@@ -33,6 +33,7 @@ LAYERS = [
     (layers.FractalJoin(0.4, seed=2), [np.zeros((1, 2), "float32"), X, 2 * X]),
     (layers.RepeatedUnit(unit(), 3), [X]),
     (layers.CropLike(2), [X, X[:, :4, :5]]),
+    (layers.FixedConv2DTranspose(2, 4, strides=2, padding="same"), [X]),
     (augment.Warp(rotation=(5, 20), zoom=0.2, fill_mode="mirror", seed=1), [X]),
     (augment.Elastic(2, 4, shear=3, flip="vertical", seed=1), [X]),
     (augment.Crop((4, 5), padding=1, fill_value=0.5, seed=1), [X]),

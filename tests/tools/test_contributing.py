@@ -334,7 +334,7 @@ def test_a_network_is_a_row_a_name_and_a_record(house):
     replace(models / "__init__.py", video, video + guest)
     missing("test_the_networks_come_in_the_talks_order")
     with (house / "tests/models/catalogue.csv").open("a", encoding="utf-8") as record:
-        record.write("guest,2020,2001.00001,classification,28 28 1,10,34,34,,,,,\n")
+        record.write("guest,2020,2001.00001,classification,28 28 1,10,34,34,,,,,,\n")
     status, said = checks(house, *TESTS, words=words)
     assert status == 0, said
     command = [sys.executable, "-m", "cnnlib", "models"]
