@@ -209,7 +209,8 @@ def cited(claim_id: str, source: str) -> None:
     _settle(claim_id, "cited", source)
 
 
-_LINE = re.compile(r"claim (\S+) — (holds|corrected|open here|cited): (.+)")
+# A measured claim may be ruled in every way that there is.
+_LINE = re.compile(rf"claim (\S+) — ({'|'.join(RULINGS['measured'])}): (.+)")
 SETTING = re.compile(r" \[[^\[\]]*\d[^\[\]]*; (seeds? \d|nothing drawn)[^\[\]]*\]")
 
 

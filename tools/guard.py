@@ -243,7 +243,8 @@ def _speaks(source: str) -> bool:
     )
 
 
-RULINGS = ("holds", "corrected", "open_here", "cited")
+# The functions of ``claims`` that rule: one for each ruling, by its name.
+RULINGS = [ruling.replace(" ", "_") for ruling in claims.RULINGS["measured"]]
 
 
 def _words(output) -> str:

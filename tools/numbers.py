@@ -46,6 +46,11 @@ def texts(nb) -> Iterator[tuple[str, str]]:
         yield cell.id, "\n".join(streams + shown)
 
 
+def said(nb) -> str:
+    """All that a notebook's code printed or showed as text."""
+    return "\n".join(text for _, text in texts(nb))
+
+
 def printed(nb) -> list[Printed]:
     """Every value that a notebook states with a band, in order."""
     found = []
@@ -75,7 +80,7 @@ def truths(nb) -> list[str]:
 
 
 def step(texts: list[str]) -> float:
-    """The last digit of numbers as printed: 0.1 of ``90.8``; half of it of ``90``."""
+    """The last digit of numbers as printed: 0.1 of ``90.8``, 1 of ``90``."""
     decimals = []
     for text in texts:
         mantissa, _, exponent = text.replace(",", "").partition("e")
@@ -208,7 +213,7 @@ def complaints(path: Path, nb) -> list[str]:
         numbers = [float(value.replace(",", "")) for value in values]
         if wrong := verdict(one, numbers, step(values)):
             found.append(f"{where}: {wrong}")
-    for one in claims.parse("\n".join(text for _, text in texts(nb))):
+    for one in claims.parse(said(nb)):
         kind = getattr(claims.LEDGER.get(one.id), "kind", "exact")
         rests = kind == "measured" and one.ruling != "cited"
         if rests and not claims.SETTING.search(one.evidence):

@@ -90,7 +90,8 @@ def test_the_readme_states_the_recorded_figures():
 
 
 def test_the_conclusions_are_those_of_the_stored_notebooks():
-    printed = {path.stem[:2]: printed_in(path) for path in NOTEBOOKS}
+    read = {path.stem[:2]: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
+    printed = {number: numbers.said(nb) for number, nb in read.items()}
     verdicts = [(n, v) for n, text in printed.items() for v in claims.parse(text)]
     corrected = {(n, v.id) for n, v in verdicts if v.ruling == "corrected"}
     counts = Counter(v.ruling for _, v in verdicts)
@@ -99,9 +100,3 @@ def test_the_conclusions_are_those_of_the_stored_notebooks():
     assert set(re.findall(r"(?m)^\[(\d\d)\] (\S+): ", said)) == corrected, late
     told = re.findall(rf"(?m)^([a-z ]+): (\d+) of {len(claims.LEDGER)} claims$", said)
     assert {ruling: int(count) for ruling, count in told} == counts, late
-
-
-def printed_in(path):
-    """What a stored notebook printed."""
-    nb = nbformat.read(path, as_version=4)
-    return "\n".join(text for _, text in numbers.texts(nb))
