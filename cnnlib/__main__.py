@@ -1,10 +1,10 @@
-"""``python -m cnnlib models`` and ``python -m cnnlib summary NAME``."""
+"""``python -m cnnlib``: the catalogue, summaries, one's own pictures."""
 
 import argparse
 import ast
 import sys
 
-from cnnlib import models
+from cnnlib import models, photographs
 from cnnlib.models.summary import summary, table
 
 
@@ -44,22 +44,35 @@ def main(argv: list[str] | None = None) -> int:
     one.add_argument(
         "--option", "-o", type=option, action="append", default=[], help=often
     )
+    seen = commands.add_parser("classify", help="what ImageNet's network sees")
+    seen.add_argument("picture", nargs="+", help="a picture, or a folder of them")
+    seen.add_argument("--top", type=int, default=5, help="how many classes to tell")
+    seen.add_argument("--explain", metavar="FILE", help="draw where they are seen")
+    turned = commands.add_parser("fool", help="turn a picture into an ostrich")
+    turned.add_argument("picture")
+    turned.add_argument("--to", default="ostrich", help="a class of ImageNet")
+    turned.add_argument("--out", default=".", help="a folder for three pictures")
     args = parser.parse_args(argv)
-    if args.command == "models":
-        print(catalogue())
-        return 0
+    try:
+        if args.command == "classify":
+            return photographs.classify(args.picture, args.top, args.explain)
+        if args.command == "fool":
+            return photographs.fool(args.picture, args.to, args.out)
+        print(catalogue() if args.command == "models" else described(args))
+    except (OSError, TypeError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def described(args: argparse.Namespace) -> str:
+    """A network, built with the options of the command line, as a table."""
     options = dict(args.option)
     if args.input_shape is not None:
         options["input_shape"] = args.input_shape
     if args.classes is not None:
         options["classes"] = args.classes
-    try:
-        model = models.build(args.name, **options)
-    except (TypeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(summary(model))
-    return 0
+    return summary(models.build(args.name, **options))
 
 
 if __name__ == "__main__":

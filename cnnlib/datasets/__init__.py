@@ -13,6 +13,7 @@ from cnnlib.datasets.drawn import Membranes, membranes
 from cnnlib.datasets.embedded import DIGITS, PHOTOGRAPHS, photograph
 from cnnlib.datasets.folder import image_folder
 from cnnlib.datasets.micrographs import isbi2012
+from cnnlib.datasets.pictures import centre_crop, picture
 from cnnlib.datasets.sequences import cylinder_bell_funnel, gunpoint, moving_digits
 
 NAMES = (*DIGITS, *SETS)
@@ -23,6 +24,7 @@ __all__ = [
     "ChecksumError",
     "Dataset",
     "Membranes",
+    "centre_crop",
     "cylinder_bell_funnel",
     "data_folder",
     "gunpoint",
@@ -32,6 +34,7 @@ __all__ = [
     "membranes",
     "moving_digits",
     "photograph",
+    "picture",
 ]
 
 

@@ -1,13 +1,14 @@
 """Data that come with the libraries: real digits and real photographs, no download."""
 
-import matplotlib
+import importlib.resources
+
 import numpy as np
-from PIL import Image
 from scipy import ndimage
-from sklearn.datasets import load_digits, load_sample_image
+from sklearn.datasets import load_digits
 
 from cnnlib import checks
 from cnnlib.datasets.catalogue import Dataset
+from cnnlib.datasets.pictures import picture
 
 TRAIN = 1415  # of 1,797, in the order of the file: here one writer's digits end
 
@@ -52,15 +53,29 @@ def digits28() -> Dataset:
 
 DIGITS = {"digits": digits, "digits28": digits28}
 
-PHOTOGRAPHS = ("china", "flower", "grace_hopper")
+# Each photograph, where it comes from, and its file there.
+_SKIMAGE, _SKLEARN = "skimage.data", "sklearn.datasets.images"
+_FILES = {
+    "china": (_SKLEARN, "china.jpg"),
+    "flower": (_SKLEARN, "flower.jpg"),
+    "grace_hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    "cat": (_SKIMAGE, "chelsea.png"),
+    "coffee": (_SKIMAGE, "coffee.png"),
+    "cameraman": (_SKIMAGE, "camera.png"),
+    "motorcycle": (_SKIMAGE, "motorcycle_left.png"),
+    "rocket": (_SKIMAGE, "rocket.jpg"),
+}
+PHOTOGRAPHS = tuple(_FILES)
 
 
 def photograph(name: str) -> np.ndarray:
-    """A colour photograph that scikit-learn or matplotlib ships.
+    """A colour photograph that scikit-learn, matplotlib or scikit-image ships.
 
     Args:
-        name: one of ``PHOTOGRAPHS``: ``china`` (a temple) and ``flower``, 427×640, from
-            scikit-learn; ``grace_hopper``, a portrait of 600×512, from matplotlib.
+        name: one of ``PHOTOGRAPHS``: ``china`` (a temple) and ``flower``, 427×640;
+            ``grace_hopper``, a portrait of 600×512; ``cat``, 300×451, ``coffee``,
+            400×600, ``motorcycle``, 500×741, ``rocket``, 427×640; and ``cameraman``,
+            512×512, which is grey, in three equal channels.
 
     Returns:
         uint8 of shape (height, width, 3), 0 to 255.
@@ -69,7 +84,5 @@ def photograph(name: str) -> np.ndarray:
         ValueError: ``name`` is not a known photograph.
     """
     checks.named("photograph", name, PHOTOGRAPHS)
-    if name == "grace_hopper":
-        with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
-            return np.asarray(Image.open(file).convert("RGB"))
-    return np.array(load_sample_image(f"{name}.jpg"))
+    package, file = _FILES[name]
+    return picture(str(importlib.resources.files(package).joinpath(file)))

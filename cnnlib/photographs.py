@@ -1,0 +1,144 @@
+"""``python -m cnnlib classify`` and ``fool``: one's own pictures, seen by a network."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cnnlib import datasets, explain, fooling, models, plots
+
+NETWORK = "efficientnet_lite0"
+# How far ahead the target's logit has to be to stay there when rounded to 8 bits.
+LEADS = (5, 10, 20)
+MAGNIFIED = 10
+
+
+def classify(paths: Sequence[str], top: int = 5, explained: str | None = None) -> int:
+    """Print the likeliest classes of each picture; 1 where one could not be read.
+
+    A folder stands for the files in it. ``explained`` is a file to draw the pictures
+    into, each with where its likeliest class is seen.
+
+    Raises:
+        ValueError: there is no picture, or ``top`` is not from 1 to 1000.
+        OSError: the weights are missing, or ``explained`` can't be written.
+    """
+    files = list(_files(paths))
+    if not files:
+        raise ValueError(f"there are no pictures in {', '.join(paths)}")
+    if explained is not None:
+        _writable(Path(explained).parent)
+    model = models.efficientnet_lite0(weights="imagenet")
+    crops, titles, unread = [], [], 0
+    for file in files:
+        try:
+            crop = datasets.centre_crop(datasets.picture(file))
+        except (OSError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            unread += 1
+            continue
+        [ranking] = models.decode(model.predict(_inputs(crop), verbose=0), top)
+        print(file)
+        for name, odds in ranking:
+            bar = "█" * round(20 * odds)
+            print(f"  {odds:6.1%}  {bar:20}  {name}")
+        crops.append(crop)
+        titles.append(f"{Path(file).name}\n{ranking[0][0]}, {ranking[0][1]:.0%}")
+    if explained is not None and crops:
+        _draw(model, np.stack(crops), titles, explained)
+    return 1 if unread else 0
+
+
+def fool(path: str, target: str, out: str) -> int:
+    """Change a picture by a little until the network takes it for ``target``.
+
+    Three PNGs are written into the folder ``out``: the picture as the network sees it,
+    ten times the change around grey, and their sum. The sum was read back, and is
+    still ``target``.
+
+    Raises:
+        ValueError: no such class, no picture, or one that is taken for it already.
+        OSError: the weights are missing, or ``out`` can't be written.
+    """
+    label = models.imagenet_class(target)
+    before = datasets.centre_crop(datasets.picture(path))
+    folder = Path(out)
+    _writable(folder)
+    model = models.efficientnet_lite0(weights="imagenet")
+    x = _inputs(before)
+    logits = model.predict(x, verbose=0)
+    if logits[0].argmax() == label:
+        raise ValueError(f"{path} is taken for {target} already")
+    print(f"before: {_told(logits)}")
+    low, high = models.input_bounds(NETWORK)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
+        for lead in LEADS:
+            found = fooling.lbfgs(
+                model,
+                x,
+                int(logits[0].argmax()),
+                label,
+                searches=2,
+                rounds=8,
+                lead=lead,
+                bounds=(low, high),
+            )
+            written = Path(part, "sum.png")
+            Image.fromarray(models.to_pixels(NETWORK, found[0])).save(written)
+            after = datasets.picture(written)
+            logits = model.predict(_inputs(after), verbose=0)
+            if logits[0].argmax() == label:
+                break
+        else:
+            print(f"error: {path} could not be turned into {target}", file=sys.stderr)
+            return 1
+        change = after.astype(int) - before
+        grey = (128 + MAGNIFIED * change).clip(0, 255).astype("uint8")
+        Image.fromarray(before).save(Path(part, "picture.png"))
+        Image.fromarray(grey).save(Path(part, "change_x10.png"))
+        name = Path(path).stem
+        for file in sorted(Path(part).iterdir()):
+            place = folder / f"{name}_{file.name}"
+            os.replace(file, place)
+            print(place)
+    size = np.sqrt(np.mean((change / 255) ** 2))
+    print(f"after:  {_told(logits)}, read back from 8 bits")
+    print(f"change: {size:.2%} of the range, at most {abs(change).max()} of 255")
+    return 0
+
+
+def _files(paths: Sequence[str]) -> Iterator[str]:
+    """The files that are named, and those in folders, in sorted order."""
+    for path in paths:
+        if Path(path).is_dir():
+            inside = (p for p in Path(path).iterdir() if not p.name.startswith("."))
+            yield from (str(p) for p in sorted(inside) if not p.is_dir())
+        else:
+            yield path
+
+
+def _inputs(crop: np.ndarray) -> np.ndarray:
+    return models.preprocess(NETWORK, crop[None])
+
+
+def _told(logits: np.ndarray) -> str:
+    [[(name, odds)]] = models.decode(logits, 1)
+    return f"{name}, {odds:.1%}"
+
+
+def _writable(folder: Path) -> None:
+    """Make the folder, if need be, and see that a file can be made in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _draw(model, crops: np.ndarray, titles: Sequence[str], file: str) -> None:
+    maps = explain.grad_cam(model, models.preprocess(NETWORK, crops))
+    alt = "Pictures, each with where its likeliest class is seen"
+    columns = min(4, len(crops))
+    plots.overlay(crops, maps, titles, alt=alt, columns=columns).savefig(file)
