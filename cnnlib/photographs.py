@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backend_bases import FigureCanvasBase
 from PIL import Image
 
 from cnnlib import datasets, explain, fooling, models, plots
@@ -31,6 +32,9 @@ def classify(paths: Sequence[str], top: int = 5, explained: str | None = None) -
     if not files:
         raise ValueError(f"there are no pictures in {', '.join(paths)}")
     if explained is not None:
+        kinds = FigureCanvasBase.get_supported_filetypes()
+        if (kind := Path(explained).suffix[1:]) not in kinds:
+            raise ValueError(f"pictures are {', '.join(kinds)}; given .{kind}")
         _writable(Path(explained).parent)
     model = models.efficientnet_lite0(weights="imagenet")
     crops, titles, unread = [], [], 0

@@ -68,6 +68,10 @@ def test_embedded_sets_have_their_shapes_and_types(name, side):
         ("china", (427, 640, 3), 143.7),
         ("flower", (427, 640, 3), 61.9),
         ("grace_hopper", (600, 512, 3), 80.4),
+        ("cat", (300, 451, 3), 115.3),
+        ("coffee", (400, 600, 3), 98.6),
+        ("motorcycle", (500, 741, 3), 107.7),
+        ("rocket", (427, 640, 3), 65.3),
     ],
 )
 def test_photographs_are_colour_arrays(name, shape, brightness):
@@ -76,6 +80,13 @@ def test_photographs_are_colour_arrays(name, shape, brightness):
     assert photo.dtype == np.uint8
     assert photo.mean() == pytest.approx(brightness, abs=0.5)
     assert len(np.unique(photo[..., 0] - photo[..., 2])) > 10  # not grey
+
+
+def test_the_cameraman_is_grey():
+    photo = datasets.photograph("cameraman")
+    assert photo.shape == (512, 512, 3)
+    assert photo.mean() == pytest.approx(129.1, abs=0.1)
+    assert (photo == photo[..., :1]).all()
 
 
 def test_unknown_names_get_the_nearest_and_the_known_ones():

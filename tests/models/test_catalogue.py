@@ -13,7 +13,10 @@ from cnnlib import models
 
 # Facts from the papers and counts by arithmetic, kept apart from the rows in the code.
 RECORD = list(csv.DictReader(Path(__file__).with_name("catalogue.csv").open()))
-HELPERS = {"build", "convolutionalize", "decode", "preprocess", "unet_output_size"}
+HELPERS = set(
+    "build convolutionalize decode imagenet_class imagenet_names input_bounds "
+    "preprocess to_pixels unet_output_size".split()
+)
 TINY = {"input_shape": (32, 32, 3), "classes": 3}
 
 
