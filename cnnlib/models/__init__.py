@@ -8,11 +8,14 @@ A builder is one function with the field's name and keyword-only arguments::
 
 It returns an uncompiled ``keras.Model`` with named layers that takes floats, (n,
 *input_shape), with the channels last, and emits **logits**, (n, classes), float32 in
-half precision too. A side of ``input_shape`` may be None, for any, where the network
-takes any. What no such network can have is refused with a ValueError. Every builder
-takes the model's ``name``; many take ``weights="imagenet"``, of 3 channels and 1000
-classes, for images by ``preprocess``: those of EfficientNet-Lite0 are installed, the
-others are downloaded from keras.applications, with an OSError where that fails.
+half precision too. ``input_shape`` is (height, width, channels), of a series (length,
+channels), of video (frames, height, width, channels); a side may be None, for any,
+where the network takes any. What no such network can have (too small an image, no
+classes, a number out of its range) is refused with a ValueError. Docstrings say how a
+paper scales images and where the network is not the paper's. Every builder takes the
+model's ``name``; many take ``weights="imagenet"``, of 3 channels and 1000 classes, for
+images by ``preprocess``: those of EfficientNet-Lite0 are installed, the others are
+downloaded from keras.applications, with an OSError where that fails.
 """
 
 import keras

@@ -1,19 +1,19 @@
 """AlexNet (Krizhevsky, Sutskever, Hinton 2012) in two towers, and ZFNet after it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
-from cnnlib.models.blocks import scores
+from cnnlib.models.blocks import classifier
 from cnnlib.models.entry import entry
 
-
-def normal():
-    """The paper's initial weights; a fresh one each time, or towers would be twins."""
-    return keras.initializers.RandomNormal(stddev=0.01)
+# The initial weights of both papers; as a dict, or towers would be twins.
+NORMAL = {"class_name": "RandomNormal", "config": {"stddev": 0.01}}
+_conv = partial(layers.Conv2D, activation="relu", kernel_initializer=NORMAL)
 
 
 @entry(
@@ -40,23 +40,17 @@ def alexnet(
     each; they meet before conv3, and again before the dense layers. Local response
     normalization and overlapping pooling, 3×3 with stride 2, follow conv1 and conv2;
     the same pooling follows conv5. Weights start from N(0, 0.01²); biases from 1 in
-    conv2, conv4, conv5 and the hidden dense layers, and from 0 in the rest.
-
-    Input: float, (n, height, width, channels); the paper subtracts the training set's
-    mean image from 0 to 255. Output: logits, (n, classes).
+    conv2, conv4, conv5 and the hidden dense layers, and from 0 in the rest. The paper
+    subtracts the training set's mean image from 0 to 255.
 
     Where it is not the paper's text: the input is 227×227, since 224 does not give the
     55×55 maps of its figure; a tower normalizes over its own maps alone, on which the
     paper is silent.
 
     Args:
-        input_shape: height, width, channels; both sides at least 67.
-        classes: number of logits.
+        input_shape: both sides at least 67.
         groups: 2 towers, or 1 that holds all maps.
         dropout: rate after each hidden dense layer.
-
-    Raises:
-        ValueError: too small an input, no classes, or another number of towers.
     """
     shape, classes = checks.network(
         "alexnet", input_shape, classes, smallest=67, any_size=False
@@ -64,13 +58,11 @@ def alexnet(
     checks.choice("alexnet", "groups", groups, (1, 2))
 
     def conv(x, tower, stage, filters, size, strides=1, bias=0):
-        return layers.Conv2D(
+        return _conv(
             filters // groups,
             size,
             strides,
             "valid" if strides > 1 else "same",
-            activation="relu",
-            kernel_initializer=normal(),
             bias_initializer=keras.initializers.Constant(bias),
             name=f"{stage}_{tower}_conv",
         )(x)
@@ -100,23 +92,9 @@ def alexnet(
         x = conv(x, tower, "conv4", 384, 3, bias=1)
         x = conv(x, tower, "conv5", 256, 3, bias=1)
         towers.append(pool(x, tower, "conv5"))
-    x = dense(join(towers, "conv5"), classes, dropout, "ones")
+    x = join(towers, "conv5")
+    x = classifier(x, classes, dropout=dropout, start=NORMAL, bias=1)
     return keras.Model(image, x, name="alexnet")
-
-
-def dense(x, classes: int, dropout: float, bias: str):
-    """Two hidden dense layers with dropout, and the logits."""
-    x = layers.Flatten(name="flatten")(x)
-    for name in ("fc6", "fc7"):
-        x = layers.Dense(
-            4096,
-            activation="relu",
-            kernel_initializer=normal(),
-            bias_initializer=bias,
-            name=name,
-        )(x)
-        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    return scores(classes, kernel_initializer=normal())(x)
 
 
 # Figure 3: maps, kernel size, stride and padding of each convolution.
@@ -145,16 +123,13 @@ def zfnet(
     conv2 and conv5; weights start from N(0, 0.01²), biases from 0. The padding is what
     gives the figure's 110, 55, 26, 13 and 6 rows; the first two poolings round up.
 
-    Input: float, (n, height, width, channels); the paper subtracts the mean image from
-    0 to 255. Output: logits, (n, classes).
-
     Where it is not theirs: the figure's "contrast norm." after the first two poolings,
     which the paper does not define, is AlexNet's normalization; in training they also
-    rescale filters of conv1 whose root mean square exceeds 0.1.
+    rescale filters of conv1 whose root mean square exceeds 0.1. The paper subtracts the
+    mean image from 0 to 255.
 
     Args:
-        input_shape: height, width, channels; both sides at least 53.
-        classes: number of logits.
+        input_shape: both sides at least 53.
         dropout: rate after each hidden dense layer.
     """
     shape, classes = checks.network(
@@ -164,16 +139,10 @@ def zfnet(
     for i, (filters, size, strides, padding) in enumerate(ZFNET, start=1):
         if padding:
             x = layers.ZeroPadding2D(padding, name=f"conv{i}_pad")(x)
-        x = layers.Conv2D(
-            filters,
-            size,
-            strides,
-            activation="relu",
-            kernel_initializer=normal(),
-            name=f"conv{i}_conv",
-        )(x)
+        x = _conv(filters, size, strides, name=f"conv{i}_conv")(x)
         if i in (1, 2):
             x = layers.MaxPooling2D(3, 2, "same", name=f"conv{i}_pool")(x)
             x = LocalResponseNormalization(name=f"conv{i}_norm")(x)
     x = layers.MaxPooling2D(3, 2, name="conv5_pool")(x)
-    return keras.Model(image, dense(x, classes, dropout, "zeros"), name="zfnet")
+    x = classifier(x, classes, dropout=dropout, start=NORMAL)
+    return keras.Model(image, x, name="zfnet")

@@ -4,6 +4,8 @@ Each takes a tensor and a name and returns a tensor; the layers it makes carry t
 name, so that a summary reads like the paper's table.
 """
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import layers
@@ -25,6 +27,7 @@ HE_GAUSSIAN = {
 }
 
 CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D}  # by the number of sides
+he_conv = partial(layers.Conv2D, activation="relu", kernel_initializer=HE_GAUSSIAN)
 
 
 def steps(
@@ -46,17 +49,11 @@ def steps(
     Args:
         x: a tensor of series or images.
         order: such as "conv bn relu" or "bn relu conv dropout".
-        filters: maps that the convolution makes.
-        kernel_size: its side.
-        strides: its stride.
         name: what the layers' names begin with: ``name_conv``, ``name_bn``, …
         padding: "centred" puts as many zeros on either side, as papers mean it. Keras's
             "same" agrees at stride 1; at stride 2 it pads even images below and to the
             right only, so there ``name_pad`` comes first. Or one of Keras's.
-        use_bias: of the convolution.
-        initializer: of its kernel.
         norm: the normalization's arguments.
-        dropout: its rate.
 
     Raises:
         ValueError: ``order`` names another step.
@@ -89,41 +86,6 @@ def steps(
     return x
 
 
-def conv_bn(
-    x,
-    filters: int,
-    kernel_size=3,
-    strides=1,
-    *,
-    name: str,
-    padding: str = "same",
-    activation: str | None = "relu",
-    epsilon: float = 1e-5,
-    momentum: float = 0.9,
-    scale: bool = True,
-    use_bias: bool = False,
-):
-    """Convolution, batch normalization, activation: ``name_conv``, ``_bn``, ``_relu``.
-
-    With Keras's padding; ``activation=None`` leaves the last step out.
-    """
-    norm = {"epsilon": epsilon, "momentum": momentum, "scale": scale}
-    x = steps(
-        x,
-        "conv bn",
-        filters,
-        kernel_size,
-        strides,
-        name=name,
-        padding=padding,
-        use_bias=use_bias,
-        norm=norm,
-    )
-    if activation is None:
-        return x
-    return layers.Activation(activation, name=f"{name}_{activation}")(x)
-
-
 def logits(x, classes: int):
     """Mean over all places, then a dense layer: ``pool`` and ``logits``."""
     series = len(x.shape) == 3
@@ -134,6 +96,24 @@ def logits(x, classes: int):
 def scores(classes: int, **options):
     """The dense layer ``logits``, in float32 under every policy."""
     return layers.Dense(classes, name="logits", dtype="float32", **options)
+
+
+def classifier(x, classes, units=4096, dropout=0.5, start="glorot_uniform", bias=0):
+    """Two hidden dense layers, ``fc6`` and ``fc7``, with dropout, and the logits.
+
+    ``start`` initializes the kernels, ``bias`` is where the hidden biases start from.
+    """
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("fc6", "fc7"):
+        x = layers.Dense(
+            units,
+            activation="relu",
+            kernel_initializer=start,
+            bias_initializer=keras.initializers.Constant(bias),
+            name=name,
+        )(x)
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return scores(classes, kernel_initializer=start)(x)
 
 
 def chain(shape, parts, name: str) -> keras.Model:

@@ -67,7 +67,7 @@ def cifar_densenet(
     them trained. Without bottlenecks the first convolution has 16 maps; with them 2k.
 
     Args:
-        input_shape: height, width, channels; both sides at least 4.
+        input_shape: both sides at least 4.
         depth: L; 3n+4, with bottlenecks 6n+4.
         bottleneck: the "B": a 1×1 convolution to 4k maps before each 3×3.
         compression: by default one half with bottlenecks ("BC"), else 1.
@@ -103,7 +103,7 @@ def densenet(
     of the stem's convolution and pool, and so are weights and order of the maps.
 
     Args:
-        input_shape: height, width, channels; with four blocks both sides at least 29.
+        input_shape: with four blocks both sides at least 29.
         blocks: how many layers each block has.
         growth: k; the stem has 2k maps.
         weights: None, or "imagenet" with the blocks of DenseNet-121, 169 or 201.

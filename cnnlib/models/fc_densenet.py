@@ -24,7 +24,11 @@ TABLE = {
 }
 # Epsilon and momentum are those of Lasagne, in which the authors' code is written.
 NORM = {"epsilon": 1e-4, "momentum": 0.9}
-_steps = partial(steps, use_bias=True, initializer="he_uniform", norm=NORM)
+START = "he_uniform"
+_steps = partial(steps, use_bias=True, initializer=START, norm=NORM)
+upconv = partial(
+    layers.Conv2DTranspose, kernel_size=3, strides=2, kernel_initializer=START
+)
 LAYER = "bn relu conv dropout"  # table 1
 
 
@@ -50,8 +54,7 @@ def fc_densenet(
     code. They train on crops of 224×224.
 
     Args:
-        input_shape: height, width, channels, with k poolings both sides at least 2^k;
-            None as a side stands for any.
+        input_shape: with k poolings both sides at least 2^k.
         classes: maps of logits; the authors leave the unlabelled class out.
         blocks: layers of each block: down, at the bottom, up; an odd number of blocks.
         growth: maps that each layer adds.
@@ -85,18 +88,13 @@ def fc_densenet(
     for i, size in zip(range(pools, 0, -1), table[pools + 1 :], strict=True):
         if len(new) > 1:
             new = [layers.Concatenate(name=f"up{i}_new")(new)]
-        up = layers.Conv2DTranspose(
-            new[0].shape[-1],
-            3,
-            2,
-            kernel_initializer="he_uniform",
-            name=f"up{i}_upconv",
-        )(new[0])
+        up = upconv(new[0].shape[-1], name=f"up{i}_upconv")(new[0])
         up = CropLike(name=f"up{i}_crop")([up, skips[i - 1]])
         x = layers.Concatenate(name=f"up{i}_concat")([up, skips[i - 1]])
         x, new = dense_block(x, size, unit, name=f"up{i}")
-    options = {"kernel_initializer": "he_uniform", "dtype": "float32"}
-    x = layers.Conv2D(classes, 1, name="logits", **options)(x)
+    x = layers.Conv2D(
+        classes, 1, kernel_initializer=START, name="logits", dtype="float32"
+    )(x)
     return keras.Model(image, x, name=name)
 
 

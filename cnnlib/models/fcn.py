@@ -14,7 +14,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import Bilinear, CropLike, FixedConv2DTranspose
-from cnnlib.models.blocks import HE_GAUSSIAN
+from cnnlib.models.blocks import HE_GAUSSIAN, he_conv
 from cnnlib.models.entry import builder, variant
 from cnnlib.models.vgg import vgg_stages
 
@@ -29,14 +29,8 @@ UNITS = 4096
 def _upscore(x, classes: int, factor: int, learn: bool, **options):
     """A transposed convolution that starts as bilinear interpolation."""
     kind = layers.Conv2DTranspose if learn else FixedConv2DTranspose
-    return kind(
-        classes,
-        2 * factor,
-        factor,
-        use_bias=False,
-        kernel_initializer=Bilinear(),
-        **options,
-    )(x)
+    kind = partial(kind, use_bias=False, kernel_initializer=Bilinear())
+    return kind(classes, 2 * factor, factor, **options)(x)
 
 
 @builder
@@ -60,8 +54,8 @@ def fcn(
     start from zero, as in the paper: at first the network says what one of stride 32
     would say. What is not trained are the kernels that interpolate, fixed and bilinear.
 
-    Input: float, (n, height, width, channels) of any size; the authors subtract the
-    mean colour from 0 to 255. Output: logits, (n, height, width, classes).
+    Logits are (n, height, width, classes), at any size. The authors subtract the mean
+    colour from 0 to 255.
 
     Where it is not theirs: they start from ImageNet's weights (``convolutionalize``
     copies those of a ``vgg16``) and the scores from zero; here, that a network without
@@ -70,13 +64,8 @@ def fcn(
 
     Args:
         stride: 32, 16 or 8: of the finest scores.
-        input_shape: height, width, channels; None as a side stands for any.
         classes: maps of logits, the background's included.
         learn_upsampling: learn the doubling, as in the paper's text; the code fixes it.
-        name: of the model; "fcn8s" and so on where it is None.
-
-    Raises:
-        ValueError: another stride, a bad shape or number of classes.
     """
     checks.choice("fcn", "stride", stride, SKIPS)
     name = name or f"fcn{stride}s"
@@ -87,19 +76,13 @@ def fcn(
     pools = vgg_stages(x, 16, pool_padding="same", initializer=HE_GAUSSIAN)
     x = pools[-1]
     for i, size in ((6, 7), (7, 1)):
-        x = layers.Conv2D(
-            UNITS,
-            size,
-            activation="relu",
-            kernel_initializer=HE_GAUSSIAN,
-            name=f"fc{i}",
-        )(x)
+        x = he_conv(UNITS, size, name=f"fc{i}")(x)
         x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
-    x = layers.Conv2D(classes, 1, name="score")(x)
+    score = partial(layers.Conv2D, classes, 1)
+    x = score(name="score")(x)
     for stage, offset in SKIPS[stride].items():
-        fine = layers.Conv2D(
-            classes, 1, kernel_initializer="zeros", name=f"skip{stage}_score"
-        )(pools[stage - 1])
+        fine = score(kernel_initializer="zeros", name=f"skip{stage}_score")
+        fine = fine(pools[stage - 1])
         x = _upscore(x, classes, 2, learn_upsampling, name=f"skip{stage}_upscore")
         fine = CropLike(offset, name=f"skip{stage}_crop")([fine, x])
         x = layers.Add(name=f"skip{stage}_add")([x, fine])
@@ -110,23 +93,10 @@ def fcn(
 
 _row = partial(variant, fcn, year=2014, paper="1411.4038", task="segmentation")
 fcn32s = _row(
-    "fcn32s",
-    {"stride": 32, "learn_upsampling": False},
-    trainable=134_346_581,
-    total=136_152_917,
+    "fcn32s", {"stride": 32, "learn_upsampling": False}, 134_346_581, 136_152_917
 )
-fcn16s = _row(
-    "fcn16s",
-    {"stride": 16},
-    trainable=134_357_354,
-    total=134_815_994,
-)
-fcn8s = _row(
-    "fcn8s",
-    {"stride": 8},
-    trainable=134_362_751,
-    total=134_489_759,
-)
+fcn16s = _row("fcn16s", {"stride": 16}, 134_357_354, 134_815_994)
+fcn8s = _row("fcn8s", {"stride": 8}, 134_362_751, 134_489_759)
 
 
 def convolutionalize(classifier: keras.Model, network: keras.Model) -> None:

@@ -6,6 +6,7 @@ on in all of them.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 from keras import layers
@@ -55,7 +56,7 @@ def fractalnet(
     each of them brings the weights over.
 
     Args:
-        input_shape: height, width, channels; with five blocks both sides at least 32.
+        input_shape: with five blocks both sides at least 32.
         columns: C.
         filters: of each block.
         dropout: rate in each block.
@@ -78,6 +79,8 @@ def fractalnet(
     joins = len(built) > 1
     if joins:
         choice = ColumnChoice(columns, global_ratio, name="columns")(image)
+    # The order is that of the authors' code.
+    unit = partial(steps, order="conv dropout bn relu", initializer="glorot_uniform")
     longest = 2 ** (columns - 1)
     heads = dict.fromkeys(built, image)
     for b, (width, rate) in enumerate(zip(filters, dropout, strict=True), start=1):
@@ -87,14 +90,7 @@ def fractalnet(
             for c in due:
                 i = step // 2 ** (columns - c)
                 name = f"block{b}_column{c}_{i}"
-                x = steps(
-                    heads[c],
-                    "conv dropout bn relu",  # as in the authors' code
-                    width,
-                    name=name,
-                    initializer="glorot_uniform",
-                    dropout=rate,
-                )
+                x = unit(heads[c], filters=width, name=name, dropout=rate)
                 if step == longest:
                     x = layers.MaxPooling2D(2, name=f"block{b}_column{c}_pool")(x)
                 heads[c] = x

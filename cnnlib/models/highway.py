@@ -66,7 +66,7 @@ def highway(
     beside it in the file is no field that Caffe reads.
 
     Args:
-        input_shape: height, width, channels; with three stages both sides at least 4.
+        input_shape: with three stages both sides at least 4.
         widths: maps of each stage.
         units: highway layers of each stage.
         dropout: rate on the image, after each pool and before the dense layer.

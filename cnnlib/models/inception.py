@@ -18,6 +18,7 @@ from keras import layers
 from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
 from cnnlib.models import blocks
+from cnnlib.models.blocks import he_conv
 from cnnlib.models.entry import entry
 from cnnlib.models.pretrained import load
 
@@ -33,28 +34,20 @@ TALL, WIDE = (7, 1), (1, 7)
 
 def relu_conv(x, filters, kernel_size, strides=1, padding="same", *, name):
     """A convolution with bias and ReLU: GoogLeNet has no batch normalization."""
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        strides,
-        padding,
-        activation="relu",
-        kernel_initializer=blocks.HE_GAUSSIAN,
-        name=f"{name}_conv",
-    )(x)
+    return he_conv(filters, kernel_size, strides, padding, name=f"{name}_conv")(x)
 
 
 def slim_conv(x, filters, kernel_size, strides=1, padding="same", *, name, scale=False):
     """Convolution, batch normalization, ReLU, as all but GoogLeNet have them."""
-    return blocks.conv_bn(
+    return blocks.steps(
         x,
+        "conv bn relu",
         filters,
         kernel_size,
         strides,
         name=name,
         padding=padding,
-        scale=scale,
-        **blocks.SLIM_NORM,
+        norm={**blocks.SLIM_NORM, "scale": scale},
     )
 
 
@@ -141,22 +134,15 @@ def googlenet(
         model.compile("sgd", loss=dict.fromkeys(weights, loss), loss_weights=weights)
         model.fit(images, dict.fromkeys(weights, labels))
 
-    Input: float, (n, height, width, channels); the paper subtracts a mean from 0 to
-    255. Output: logits, (n, classes); with auxiliary heads a dict of three such, by the
-    names above.
-
-    The paper does not give the normalization's constants (AlexNet's are used), padding
-    (``same``; the heads' pooling has none) or initial weights (He's); here the last
-    pooling takes the mean over all places, at any input size.
+    The output is then a dict of three logits, by the names above. The paper subtracts a
+    mean from 0 to 255. It does not give the normalization's constants (AlexNet's are
+    used), padding (``same``; the heads' pooling has none) or initial weights (He's);
+    here the last pooling takes the mean over all places, at any input size.
 
     Args:
-        input_shape: height, width, channels; with the heads both sides at least 65.
-        classes: number of logits, of each head.
+        input_shape: with the heads both sides at least 65.
         auxiliary: whether to add the two heads.
         dropout: rate before the logits.
-
-    Raises:
-        ValueError: too small an input for the heads, or no classes.
     """
     smallest, what = (65, " with auxiliary heads") if auxiliary else (1, "")
     shape, classes = checks.network(
@@ -237,15 +223,9 @@ def bn_inception(
     moving statistics. The paper's 13.6 M do not follow from its figure, whose columns
     add up to 608 maps in 4c and 4d, where it writes 576.
 
-    Input: float, (n, height, width, channels). Output: logits, (n, classes).
-
     Where it is not the paper's: conv1 is a plain convolution (theirs is separable, with
     a depth multiplier of 8); the normalization's constants and the initial weights,
     which it does not give, are those of the networks below.
-
-    Args:
-        input_shape: height, width, channels.
-        classes: number of logits.
     """
     shape, classes = checks.network("bn_inception", input_shape, classes)
     conv, halve = partial(slim_conv, scale=True), POOLS["halve up"]
@@ -350,11 +330,8 @@ def inception_v3(
     """Inception v3 with 23,851,784 parameters, 23,817,352 of them trainable.
 
     arXiv:1512.00567, table 1 and figures 5 to 7 and 10; where the paper leaves details
-    open, its authors' code: batch normalization without a scale, epsilon 1e-3, and the
-    modules' names.
-
-    Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
-    logits, (n, classes).
+    open, its authors' code: batch normalization without a scale, epsilon 1e-3, images
+    of −1 to 1, and the modules' names.
 
     Where table 1 has three convolutions of 3×3 after the first pooling, one of stride
     2, the code has a 1×1, a 3×3 and a pooling. Unlike in the code, there is no
@@ -362,13 +339,8 @@ def inception_v3(
     0.9997).
 
     Args:
-        input_shape: height, width, channels; both sides at least 75.
-        classes: number of logits.
+        input_shape: both sides at least 75.
         dropout: rate before the logits, the share that is dropped.
-        weights: None, or "imagenet" (see ``models.preprocess``).
-
-    Raises:
-        ValueError: too small an input, no classes, or weights that do not fit.
     """
     shape, classes = checks.network("inception_v3", input_shape, classes, smallest=75)
     image = keras.Input(shape, name="image")

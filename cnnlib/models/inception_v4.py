@@ -1,6 +1,8 @@
 """Inception v4, Inception-ResNet v1 and v2 (Szegedy, Ioffe, Vanhoucke, Alemi 2016).
 
 Modules are written as in ``cnnlib.models.inception``, figures are those of 1602.07261.
+Both sides of an image are at least 75 (in the authors' code it is −1 to 1), ``dropout``
+is the share dropped before the logits, ``units`` are those of the three stages.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from cnnlib.models.inception import (
     TALL,
     WIDE,
     V,
+    figure5,
     head,
     module,
     modules,
@@ -22,6 +25,22 @@ from cnnlib.models.inception import (
     stem_v3,
 )
 from cnnlib.models.pretrained import load
+
+
+def figure7(reduce: int, middle: int, last: int, alone: int) -> list:
+    """The first reduction to half the size; table 1 calls its maps k, l, m and n."""
+    return [[(alone, 3, 2, V)], [(reduce, 1), (middle, 3), (last, 3, 2, V)], ["halve"]]
+
+
+def figure18(middle: int, last: int) -> list:
+    """The second one; figure 13 is the same with 256 maps for both."""
+    return [
+        [(256, 1), (384, 3, 2, V)],
+        [(256, 1), (middle, 3, 2, V)],
+        [(256, 1), (middle, 3), (last, 3, 2, V)],
+        ["halve"],
+    ]
+
 
 FIGURE4 = [
     [(96, 1)],
@@ -51,11 +70,7 @@ INCEPTION_V4 = {
     ],
     "mixed5a": [[(192, 3, 2, V)], ["halve"]],
     **{f"mixed5{letter}": FIGURE4 for letter in "bcde"},
-    "mixed6a": [  # figure 7
-        [(384, 3, 2, V)],
-        [(192, 1), (224, 3), (256, 3, 2, V)],
-        ["halve"],
-    ],
+    "mixed6a": figure7(192, 224, 256, 384),
     **{f"mixed6{letter}": FIGURE5 for letter in "bcdefgh"},
     "mixed7a": [  # figure 8
         [(192, 1), (192, 3, 2, V)],
@@ -66,15 +81,10 @@ INCEPTION_V4 = {
 }
 
 
-@entry(
-    year=2016,
-    paper="1602.07261",
-    trainable=42_679_816,
-    total=42_742_984,
-    top1=20.0,
-    top5=5.0,
-    protocol="table 2: one crop",
-)
+_row = partial(entry, year=2016, paper="1602.07261", protocol="table 2: one crop")
+
+
+@_row(trainable=42_679_816, total=42_742_984, top1=20.0, top5=5.0)
 def inception_v4(
     *,
     input_shape: Sequence[int] = (299, 299, 3),
@@ -85,22 +95,10 @@ def inception_v4(
 
     arXiv:1602.07261, figures 3 to 9: a stem that itself branches, then 4, 7 and 3
     modules with a reduction between them. The order of 1×n and n×1 is that of the
-    authors' code. The paper keeps 0.8 of the features before the logits.
-
-    Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
-    logits, (n, classes).
-
-    Where it is not the authors' code: the auxiliary head, which acts in training alone,
-    is left out; batch normalization has a scale and a momentum of 0.99 (the code has no
-    scale, and 0.9997), with the same epsilon of 1e-3.
-
-    Args:
-        input_shape: height, width, channels; both sides at least 75.
-        classes: number of logits.
-        dropout: rate before the logits, the share that is dropped.
-
-    Raises:
-        ValueError: too small an input, or no classes.
+    authors' code. The paper keeps 0.8 of the features before the logits. Where it is
+    not the authors' code: the auxiliary head, which acts in training alone, is left
+    out; batch normalization has a scale and a momentum of 0.99 (the code has no scale,
+    and 0.9997), with the same epsilon of 1e-3.
     """
     shape, classes = checks.network("inception_v4", input_shape, classes, smallest=75)
     conv = partial(slim_conv, scale=True)
@@ -116,36 +114,11 @@ def inception_v4(
 V1_A = [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (32, 3), (32, 3)]]
 V1_B = [[(128, 1)], [(128, 1), (128, WIDE), (128, TALL)]]
 V1_C = [[(192, 1)], [(192, 1), (192, (1, 3)), (192, (3, 1))]]
-V1_6A = [[(384, 3, 2, V)], [(192, 1), (192, 3), (256, 3, 2, V)], ["halve"]]
-V1_7A = [
-    [(256, 1), (384, 3, 2, V)],
-    [(256, 1), (256, 3, 2, V)],
-    [(256, 1), (256, 3), (256, 3, 2, V)],
-    ["halve"],
-]
 
-# Inception-ResNet v2, with the maps of the released code.
-MIXED5B = [
-    [(96, 1)],
-    [(48, 1), (64, 5)],
-    [(64, 1), (96, 3), (96, 3)],
-    ["avg", (64, 1)],
-]
-# Figures 16, 17 and 19.
+# Inception-ResNet v2, with the maps of the released code: figures 16, 17 and 19.
 BLOCK35 = [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]]
 BLOCK17 = [[(192, 1)], [(128, 1), (160, WIDE), (192, TALL)]]
 BLOCK8 = [[(192, 1)], [(192, 1), (224, (1, 3)), (256, (3, 1))]]
-MIXED6A = [  # figure 7
-    [(384, 3, 2, V)],
-    [(256, 1), (256, 3), (384, 3, 2, V)],
-    ["halve"],
-]
-MIXED7A = [  # figure 18
-    [(256, 1), (384, 3, 2, V)],
-    [(256, 1), (288, 3, 2, V)],
-    [(256, 1), (288, 3), (320, 3, 2, V)],
-    ["halve"],
-]
 
 
 def _residual(x, name: str, branches, scale: float, relu: bool = True, conv=slim_conv):
@@ -160,15 +133,14 @@ def _residual(x, name: str, branches, scale: float, relu: bool = True, conv=slim
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-@entry(
-    year=2016,
-    paper="1602.07261",
-    trainable=22_756_328,
-    total=22_783_368,
-    top1=21.3,
-    top5=5.5,
-    protocol="table 2: one crop",
-)
+def _residuals(x, name: str, count: int, branches, scale: float, conv=slim_conv):
+    """As many such units, one after the other."""
+    for i in range(1, count + 1):
+        x = _residual(x, f"{name}_{i}", branches, scale, conv=conv)
+    return x
+
+
+@_row(trainable=22_756_328, total=22_783_368, top1=21.3, top5=5.5)
 def inception_resnet_v1(
     *,
     input_shape: Sequence[int] = (299, 299, 3),
@@ -182,14 +154,6 @@ def inception_resnet_v1(
     Its authors released no code for it, so what the paper leaves open is as in
     ``inception_resnet_v2``: the scales of the residuals, 0.17, 0.1 and 0.2. Batch
     normalization has a scale, as in ``inception_v4``.
-
-    Input: float, (n, height, width, channels). Output: logits, (n, classes).
-
-    Args:
-        input_shape: height, width, channels; both sides at least 75.
-        classes: number of logits.
-        units: of the three stages.
-        dropout: rate before the logits, the share that is dropped.
     """
     who, conv = "inception_resnet_v1", partial(slim_conv, scale=True)
     shape, classes = checks.network(who, input_shape, classes, smallest=75)
@@ -201,20 +165,12 @@ def inception_resnet_v1(
     x = conv(x, 80, 1, name="conv3b")
     x = conv(x, 192, 3, 1, V, name="conv4a")
     x = conv(x, 256, 3, 2, V, name="conv4b")
-    stages = zip(
-        ("block35", "block17", "block8"),
-        (V1_A, V1_B, V1_C),
-        _units(who, units),
-        (0.17, 0.1, 0.2),
-        (None, V1_6A, V1_7A),
-        strict=True,
-    )
-    for name, branches, count, scale, reduction in stages:
-        if reduction:
-            stage = "mixed6a" if name == "block17" else "mixed7a"
-            x = module(x, stage, *reduction, conv=conv)
-        for i in range(1, count + 1):
-            x = _residual(x, f"{name}_{i}", branches, scale, conv=conv)
+    n35, n17, n8 = _units(who, units)
+    x = _residuals(x, "block35", n35, V1_A, 0.17, conv)
+    x = module(x, "mixed6a", *figure7(192, 192, 256, 384), conv=conv)
+    x = _residuals(x, "block17", n17, V1_B, 0.1, conv)
+    x = module(x, "mixed7a", *figure18(256, 256), conv=conv)
+    x = _residuals(x, "block8", n8, V1_C, 0.2, conv)
     return keras.Model(image, head(x, classes, dropout), name=who)
 
 
@@ -224,15 +180,7 @@ def _units(who: str, units) -> list[int]:
     return [checks.integer(who, "units", n) for n in units]
 
 
-@entry(
-    year=2016,
-    paper="1602.07261",
-    trainable=55_813_192,
-    total=55_873_736,
-    top1=19.9,
-    top5=4.9,
-    protocol="table 2: one crop",
-)
+@_row(trainable=55_813_192, total=55_873_736, top1=19.9, top5=4.9)
 def inception_resnet_v2(
     *,
     input_shape: Sequence[int] = (299, 299, 3),
@@ -248,39 +196,22 @@ def inception_resnet_v2(
     and 0.2 in the three stages, within the 0.1 to 0.3 of the paper. Batch normalization
     without a scale and with an epsilon of 1e-3.
 
-    Input: float, (n, height, width, channels); −1 to 1 in the authors' code. Output:
-    logits, (n, classes).
-
     Unlike the figures, the released code has the stem of Inception v3 and one more
     module, 10, 20, 10 units in place of 5, 10, 5, stages of 320, 1088 and 2080 maps, a
     last unit neither scaled nor rectified, and a 1×1 convolution to 1536 maps behind
     it. Unlike in the code, there is no auxiliary head, and the normalization's momentum
     is 0.99 (theirs is 0.9997).
-
-    Args:
-        input_shape: height, width, channels; both sides at least 75.
-        classes: number of logits.
-        units: of the three stages, each at least 1.
-        dropout: rate before the logits, the share that is dropped.
-        weights: None, or "imagenet" (see ``models.preprocess``), with these units.
-
-    Raises:
-        ValueError: too small an input, no classes, units other than three positive
-            numbers, or weights that do not fit.
     """
     who = "inception_resnet_v2"
     shape, classes = checks.network(who, input_shape, classes, smallest=75)
     n35, n17, n8 = _units(who, units)
     image = keras.Input(shape, name="image")
-    x = module(stem_v3(image), "mixed5b", *MIXED5B)
-    for i in range(1, n35 + 1):
-        x = _residual(x, f"block35_{i}", BLOCK35, 0.17)
-    x = module(x, "mixed6a", *MIXED6A)
-    for i in range(1, n17 + 1):
-        x = _residual(x, f"block17_{i}", BLOCK17, 0.1)
-    x = module(x, "mixed7a", *MIXED7A)
-    for i in range(1, n8):
-        x = _residual(x, f"block8_{i}", BLOCK8, 0.2)
+    x = module(stem_v3(image), "mixed5b", [(96, 1)], *figure5(64)[1:])
+    x = _residuals(x, "block35", n35, BLOCK35, 0.17)
+    x = module(x, "mixed6a", *figure7(256, 256, 384, 384))
+    x = _residuals(x, "block17", n17, BLOCK17, 0.1)
+    x = module(x, "mixed7a", *figure18(288, 320))
+    x = _residuals(x, "block8", n8 - 1, BLOCK8, 0.2)
     x = _residual(x, f"block8_{n8}", BLOCK8, 1.0, relu=False)
     x = slim_conv(x, 1536, 1, name="conv7b")
     model = keras.Model(image, head(x, classes, dropout), name=who)

@@ -76,10 +76,8 @@ def lenet5(
     """LeNet-5 with 60,000 parameters: sparse C3, trainable pooling, bitmap codes.
 
     doi:10.1109/5.726791, section II.B. The network often shown under this name, with a
-    full C3, plain pooling and a dense output, has 61,706.
-
-    Input: float, (n, 32, 32, channels); the paper scales white to −0.1 and black to
-    1.175. Output: logits, (n, classes).
+    full C3, plain pooling and a dense output, has 61,706. The paper scales white to
+    −0.1 and black to 1.175.
 
     Where it is not the paper's: the bitmaps are drawn here in the manner of figure 3;
     weights start from Keras's ``lecun_uniform``, ±√3 over the root of the fan-in, in
@@ -88,10 +86,7 @@ def lenet5(
 
     Args:
         input_shape: (32, 32, channels): C5 must cover its whole input.
-        classes: number of logits; ten classes get the digits' bitmaps.
-
-    Raises:
-        ValueError: another image size, or no classes.
+        classes: ten get the digits' bitmaps.
     """
     shape, classes = checks.network(
         "lenet5", input_shape, classes, smallest=32, any_size=False

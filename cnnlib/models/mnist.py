@@ -1,4 +1,7 @@
-"""The two small networks that Keras has shown on MNIST since 2015."""
+"""The two small networks that Keras has shown on MNIST since 2015.
+
+Keras's examples scale images to 0 to 1, and end in a softmax.
+"""
 
 from collections.abc import Sequence
 
@@ -21,18 +24,12 @@ def mlp(
 ) -> keras.Model:
     """Dense layers on the flattened image, as in Keras's example ``mnist_mlp.py``.
 
-    669,706 parameters at the defaults. Input: float, (n, height, width, channels), 0 to
-    1 in the example. Output: logits, (n, classes); the example ends in a softmax.
+    669,706 parameters at the defaults.
 
     Args:
-        input_shape: height, width, channels.
-        classes: number of logits.
         units: width of each hidden layer; none gives a linear classifier.
         activation: of the hidden layers, a name that Keras knows.
         dropout: rate after each hidden layer, from 0 to below 1.
-
-    Raises:
-        ValueError: a shape, a width or a rate that no such network can have.
     """
     shape, classes = checks.network("mlp", input_shape, classes, any_size=False)
     units = [checks.integer("mlp", "units", width) for width in units]
@@ -58,17 +55,10 @@ def mnist_cnn(
     when the talk was given. ``filters=(32, 64)`` is the file from Keras 2 on
     (1,199,882).
 
-    Input: float, (n, height, width, channels), 0 to 1 in the example. Output: logits,
-    (n, classes); the example ends in a softmax.
-
     Args:
-        input_shape: height, width, channels; both sides at least 6.
-        classes: number of logits.
+        input_shape: both sides at least 6.
         filters: of the first and the second convolution.
         dense: width of the dense layer.
-
-    Raises:
-        ValueError: a shape or a number that no such network can have.
     """
     shape, classes = checks.network(
         "mnist_cnn", input_shape, classes, smallest=6, any_size=False

@@ -5,6 +5,7 @@ and at each size takes over the features of the way down.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 
 import keras
@@ -12,28 +13,22 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import CropLike
-from cnnlib.models.blocks import HE_GAUSSIAN
+from cnnlib.models.blocks import HE_GAUSSIAN, he_conv
 from cnnlib.models.entry import entry
 
-
-def _conv(x, filters, size, padding, activation="relu", **options):
-    return layers.Conv2D(
-        filters,
-        size,
-        padding=padding,
-        activation=activation,
-        kernel_initializer=HE_GAUSSIAN,
-        **options,
-    )(x)
+upconv = partial(
+    layers.Conv2DTranspose, activation="relu", kernel_initializer=HE_GAUSSIAN
+)
 
 
 def _pair(x, filters: int, padding: str, residual: bool, *, name: str):
     """Two 3×3 convolutions; as a residual unit, what they read is added to them."""
-    y = _conv(x, filters, 3, padding, name=f"{name}_conv1")
+    conv = partial(he_conv, filters, padding=padding)
+    y = conv(3, name=f"{name}_conv1")(x)
     if not residual:
-        return _conv(y, filters, 3, padding, name=f"{name}_conv2")
-    y = _conv(y, filters, 3, padding, None, name=f"{name}_conv2")
-    x = _conv(x, filters, 1, "valid", None, name=f"{name}_shortcut")
+        return conv(3, name=f"{name}_conv2")(y)
+    y = conv(3, activation=None, name=f"{name}_conv2")(y)
+    x = conv(1, activation=None, name=f"{name}_shortcut")(x)
     if padding == "valid":
         x = CropLike(name=f"{name}_shortcut_crop")([x, y])
     y = layers.Add(name=f"{name}_add")([y, x])
@@ -64,16 +59,15 @@ def unet(
     up-convolutions that halve them on the way up, where the middle of the features of
     the same level is put before the enlarged ones. No batch normalization.
 
-    Input: float, (n, height, width, channels). Output: logits, (n, rows, columns,
-    classes), for the middle of the image: ``unet_output_size`` says how many. With
-    ``padding="same"`` they are as many as in the image.
+    Logits are (n, rows, columns, classes), for the middle of the image:
+    ``unet_output_size`` says how many. With ``padding="same"`` they are as many as in
+    the image.
 
     Where the paper leaves it open, it is as in the authors' network: dropout "at the
     end of the contracting path" comes before the last pooling (and the skip from there)
     and after the pair at the bottom; a ReLU follows each up-convolution.
 
     Args:
-        input_shape: height, width, channels; None as a side stands for any.
         classes: maps of logits, the background's included.
         depth: poolings on the way down, at least 1.
         width: maps of the first level; each further one has twice as many.
@@ -83,8 +77,8 @@ def unet(
         dropout: rate at the end of the contracting path.
 
     Raises:
-        ValueError: a bad hyperparameter, or a size with which some pooling would meet
-            an odd number of rows, or none would be left.
+        ValueError: a size with which some pooling would meet an odd number of rows, or
+            none would be left.
     """
     depth = checks.integer("unet", "depth", depth)
     width = checks.integer("unet", "width", width)
@@ -107,21 +101,14 @@ def unet(
     x = layers.Dropout(dropout, name="bottom_dropout")(x)
     for i in range(depth, 0, -1):
         width //= 2
-        x = layers.Conv2DTranspose(
-            width,
-            2,
-            2,
-            activation="relu",
-            kernel_initializer=HE_GAUSSIAN,
-            name=f"up{i}_upconv",
-        )(x)
+        x = upconv(width, 2, 2, name=f"up{i}_upconv")(x)
         skip = skips[i - 1]
         if padding == "valid":
             skip = CropLike(name=f"up{i}_crop")([skip, x])
         x = layers.Concatenate(name=f"up{i}_concat")([skip, x])
         x = _pair(x, width, padding, residual, name=f"up{i}")
-    x = _conv(x, classes, 1, "valid", None, name="logits", dtype="float32")
-    return keras.Model(image, x, name="unet")
+    logits = he_conv(classes, 1, activation=None, name="logits", dtype="float32")
+    return keras.Model(image, logits(x), name="unet")
 
 
 def unet_output_size(size: int, *, depth: int = 4, padding: str = "valid") -> int:

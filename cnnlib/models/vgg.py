@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.models.blocks import scores
+from cnnlib.models.blocks import classifier
 from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import load
 
@@ -61,23 +61,15 @@ def vgg(
     """A VGG of 3×3 convolutions and three dense layers, 16 or 19 layers deep.
 
     arXiv:1409.1556, configurations D and E: biases, no batch normalization, dropout 0.5
-    after the first two dense layers.
-
-    Input: float, (n, height, width, channels); the paper subtracts the mean colour of
-    the training set from 0 to 255. Output: logits, (n, classes).
+    after the first two dense layers. The paper subtracts the mean colour of the
+    training set from 0 to 255.
 
     Where it is not the paper's: weights start from Keras's ``glorot_uniform``, which
     the paper names as an alternative to its own pre-training with a shallower network.
 
     Args:
         depth: 16 or 19.
-        input_shape: height, width, channels; both sides at least 32.
-        classes: number of logits.
-        weights: None, or "imagenet" (see ``models.preprocess``), at the defaults.
-        name: of the model; "vgg16" or "vgg19" where it is None.
-
-    Raises:
-        ValueError: another depth, too small an input, no classes, unfitting weights.
+        input_shape: both sides at least 32; with weights 224.
     """
     checks.choice("vgg", "depth", depth, DEPTHS)
     name = name or f"vgg{depth}"
@@ -86,12 +78,7 @@ def vgg(
     )
     image = keras.Input(shape, name="image")
     x = vgg_stages(image, depth)[-1]
-    x = layers.Flatten(name="flatten")(x)
-    for i in (6, 7):
-        x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)
-        x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
-    x = scores(classes)(x)
-    return load(keras.Model(image, x, name=name), weights)
+    return load(keras.Model(image, classifier(x, classes), name=name), weights)
 
 
 _row = partial(
@@ -102,21 +89,11 @@ _row = partial(
     source="table 2",
     protocol="table 3: one scale, 384, dense evaluation",
 )
-vgg16 = _row(
-    "vgg16",
-    {"depth": 16},
-    trainable=138_357_544,
-    total=138_357_544,
-    published="138 M",
-    top1=25.6,
-    top5=8.1,
-)
-vgg19 = _row(
-    "vgg19",
-    {"depth": 19},
-    trainable=143_667_240,
-    total=143_667_240,
-    published="144 M",
-    top1=25.5,
-    top5=8.0,
-)
+
+
+def _depth(depth: int, count: int, **row):
+    return _row(f"vgg{depth}", {"depth": depth}, count, count, **row)
+
+
+vgg16 = _depth(16, 138_357_544, published="138 M", top1=25.6, top5=8.1)
+vgg19 = _depth(19, 143_667_240, published="144 M", top1=25.5, top5=8.0)

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.models.blocks import scores
+from cnnlib.models.blocks import classifier
 from cnnlib.models.entry import entry
 
 # Figure 3: the convolutions of each stage, and their maps as multiples of the first's.
@@ -33,7 +33,6 @@ def c3d(
     fixed width. From frames of 0 to 255 the authors subtract the mean clip.
 
     Args:
-        input_shape: frames, height, width, channels; any size works.
         width: maps of the first convolution, 64 in the paper; the others follow.
         dense: units of the dense layers, 4096 in the paper.
     """
@@ -50,9 +49,4 @@ def c3d(
             x = conv(x)
         pool = (1, 2, 2) if i == 1 else 2
         x = layers.MaxPooling3D(pool, padding="same", name=f"conv{i}_pool")(x)
-    x = layers.Flatten(name="flatten")(x)
-    for i in (6, 7):
-        x = layers.Dense(dense, activation="relu", name=f"fc{i}")(x)
-        x = layers.Dropout(0.5, name=f"fc{i}_dropout")(x)
-    x = scores(classes)(x)
-    return keras.Model(video, x, name="c3d")
+    return keras.Model(video, classifier(x, classes, dense), name="c3d")

@@ -26,7 +26,7 @@ def separable(x, filters: int, *, name: str):
     return layers.BatchNormalization(name=f"{name}_bn", **blocks.SLIM_NORM)(x)
 
 
-conv = partial(blocks.conv_bn, **blocks.SLIM_NORM)
+conv = partial(blocks.steps, padding="same", norm=blocks.SLIM_NORM)
 
 
 def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True):
@@ -42,9 +42,8 @@ def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True
         x = separable(x, filters, name=f"{name}_{i}")
     if halve:
         x = layers.MaxPooling2D(3, 2, "same", name=f"{name}_pool")(x)
-        shortcut = conv(
-            shortcut, widths[-1], 1, 2, activation=None, name=f"{name}_shortcut"
-        )
+        along = f"{name}_shortcut"
+        shortcut = conv(shortcut, "conv bn", widths[-1], 1, 2, name=along)
     return layers.Add(name=f"{name}_add")([x, shortcut])
 
 
@@ -72,24 +71,17 @@ def xception(
     Keras applies it, a 3×3 convolution of each map by itself, then a 1×1 convolution
     across the maps, without an activation between the two (section 4.7) and without
     biases. Batch normalization, with keras.applications' epsilon of 1e-3 and momentum
-    of 0.99, follows every convolution.
-
-    Input: float, (n, height, width, channels); −1 to 1 in the author's code. Output:
-    logits, (n, classes).
+    of 0.99, follows every convolution. Images are −1 to 1 in the author's code.
 
     Args:
-        input_shape: height, width, channels; both sides at least 7.
-        classes: number of logits.
+        input_shape: both sides at least 7.
         dropout: rate before the logits; the paper's 0.5 is for ImageNet alone.
-        weights: None, or "imagenet" (see ``models.preprocess``).
-
-    Raises:
-        ValueError: too small an input, no classes, or weights that do not fit.
     """
     shape, classes = checks.network("xception", input_shape, classes, smallest=7)
     image = keras.Input(shape, name="image")
-    x = conv(image, 32, 3, 2, padding="valid", name="block1_1")
-    x = conv(x, 64, 3, padding="valid", name="block1_2")
+    first = partial(conv, order="conv bn relu", padding="valid")
+    x = first(image, filters=32, strides=2, name="block1_1")
+    x = first(x, filters=64, name="block1_2")
     for number, widths in enumerate(ENTRY + MIDDLE + EXIT, start=2):
         halve = widths not in MIDDLE
         x = block(x, f"block{number}", widths, halve=halve, relu=number > 2)

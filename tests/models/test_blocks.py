@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cnnlib.models.blocks import conv_bn, logits, steps
+from cnnlib.models.blocks import logits, steps
 
 
 def names(*shape, order, **options):
@@ -41,16 +41,15 @@ def test_steps_that_are_none_are_refused():
         names(8, 8, 3, order="conv rlu")
 
 
-def test_conv_bn_has_keras_padding_and_may_end_without_activation():
+def test_steps_take_keras_padding_and_a_normalization_of_their_own():
     x = keras.Input((9, 9, 3))
-    y = conv_bn(x, 4, 3, 2, name="a", padding="valid", scale=False, epsilon=0.1)
+    norm = {"epsilon": 0.1, "momentum": 0.9, "scale": False}
+    y = steps(x, "conv bn", 4, 3, 2, name="a", padding="valid", norm=norm)
     model = keras.Model(x, y)
-    assert [layer.name for layer in model.layers[1:]] == ["a_conv", "a_bn", "a_relu"]
+    assert [layer.name for layer in model.layers[1:]] == ["a_conv", "a_bn"]
     assert model.output_shape == (None, 4, 4, 4)
     norm = model.get_layer("a_bn")
     assert (norm.epsilon, norm.momentum, norm.scale) == (0.1, 0.9, False)
-    y = conv_bn(x, 4, name="a", activation=None)
-    assert [layer.name for layer in keras.Model(x, y).layers[1:]] == ["a_conv", "a_bn"]
 
 
 @pytest.mark.parametrize("shape", [(5, 2), (5, 6, 2)])
