@@ -33,10 +33,6 @@ class AdversarialTraining(keras.Model):
         epsilon: ε, in the units of the inputs, at least 0.
         alpha: α, the part of the plain loss, 0 to 1; the paper's is 0.5.
         bounds: (low, high), the box of all inputs: numbers, or one per channel.
-
-    Raises:
-        TypeError: in ``fit``, the inputs are no floats.
-        ValueError: the model is not built, or a setting is out of its range.
     """
 
     def __init__(self, model, epsilon, *, alpha=0.5, bounds=(0.0, 1.0)):

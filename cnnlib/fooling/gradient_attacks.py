@@ -49,18 +49,8 @@ def fgsm(
     step, ε long.
     """
     size = checks.number("fgsm", "epsilon", epsilon, least=0)
-    return _descend(
-        "fgsm",
-        model,
-        x,
-        y,
-        targets,
-        epsilon=size,
-        step_size=size,
-        loss=loss,
-        bounds=bounds,
-        batch_size=batch_size,
-    )
+    attack = _Attack("fgsm", model, x, y, targets, loss, bounds, batch_size)
+    return attack.descend(attack.x, size, size, 1, "linf")
 
 
 def pgd(
@@ -102,21 +92,12 @@ def pgd(
         step_size = 2.5 * size / steps
     else:
         checks.number("pgd", "step_size", step_size, above=0)
-    return _descend(
-        "pgd",
-        model,
-        x,
-        y,
-        targets,
-        epsilon=size,
-        norm=norm,
-        steps=steps,
-        step_size=step_size,
-        loss=loss,
-        rng=np.random.default_rng(seed) if random_start else None,
-        bounds=bounds,
-        batch_size=batch_size,
-    )
+    attack = _Attack("pgd", model, x, y, targets, loss, bounds, batch_size)
+    start = attack.x
+    if random_start:
+        inside = _inside(np.random.default_rng(seed), start.shape, norm)
+        start = attack.box.clip(start + size * inside)
+    return attack.descend(start, size, step_size, steps, norm)
 
 
 def parts(n: int, batch_size: int) -> Iterator[slice]:
@@ -126,39 +107,29 @@ def parts(n: int, batch_size: int) -> Iterator[slice]:
     yield from (slice(a, b) for a, b in itertools.pairwise(edges))
 
 
-def _descend(
-    who,
-    model,
-    x,
-    y,
-    targets,
-    *,
-    epsilon,
-    step_size,
-    norm="linf",
-    steps=1,
-    loss,
-    rng=None,
-    bounds,
-    batch_size,
-) -> np.ndarray:
-    """What ``fgsm`` and ``pgd`` do; with ``rng``, from a random start."""
-    checks.choice(who, "loss", loss, LOSSES)
-    checks.integer(who, "batch_size", batch_size)
-    x, y, targets, box = inputs.checked(who, model, x, y, targets, bounds)
-    labels, sign = (y, 1) if targets is None else (targets, -1)
-    gradient = input_gradient(model, LOSSES[loss])
-    step, radius = np.float32(sign * step_size), np.float32(epsilon)
-    start = x if rng is None else box.clip(x + epsilon * _inside(rng, x.shape, norm))
-    attacked = np.empty_like(x)
-    for part in parts(len(x), batch_size):
-        origin, here = x[part], start[part]
-        for _ in range(steps):
-            towards, _ = gradient(here, labels[part])
-            here = here + step * _direction(towards, norm)
-            here = box.clip(origin + _ball(here - origin, radius, norm))
-        attacked[part] = here
-    return attacked
+class _Attack:
+    """What ``fgsm`` and ``pgd`` are given, checked."""
+
+    def __init__(self, who, model, x, y, targets, loss, bounds, batch_size):
+        checks.choice(who, "loss", loss, LOSSES)
+        checks.integer(who, "batch_size", batch_size)
+        self.x, y, targets, self.box = inputs.checked(who, model, x, y, targets, bounds)
+        self.labels, self.sign = (y, 1) if targets is None else (targets, -1)
+        self.gradient = input_gradient(model, LOSSES[loss])
+        self.parts = list(parts(len(self.x), batch_size))
+
+    def descend(self, start, epsilon, step_size, steps, norm) -> np.ndarray:
+        """Steps along the gradient from ``start`` that stay within ε of x."""
+        step, radius = np.float32(self.sign * step_size), np.float32(epsilon)
+        attacked = np.empty_like(self.x)
+        for part in self.parts:
+            origin, here = self.x[part], start[part]
+            for _ in range(steps):
+                towards, _ = self.gradient(here, self.labels[part])
+                here = here + step * _direction(towards, norm)
+                here = self.box.clip(origin + _ball(here - origin, radius, norm))
+            attacked[part] = here
+        return attacked
 
 
 def _direction(gradient: np.ndarray, norm: str) -> np.ndarray:
