@@ -8,6 +8,8 @@ What all pictures share is described here: ``alt`` says what there is to see, fo
 who can't; ``height`` is the figure's, in inches, its width always 10; ``titles`` are
 one per panel, ``columns`` the panels in a row; labels of axes name their unit. Unless
 more is said, images are arrays (n, height, width, 1 or 3), uint8 or float from 0 to 1.
+Arrays of other shapes or types, values out of their range and a wrong number of titles
+are a ``ValueError``.
 """
 
 from cnnlib.plots.augmentation import augmented

@@ -26,9 +26,6 @@ def augmented(
         layer: of ``augment``, or one of Keras's that take images.
         image: (height, width, 1 or 3), uint8, or float from 0 to 1.
         mask: (height, width) labels, moved along and drawn over the images.
-
-    Raises:
-        ValueError: the image or the mask has another shape, or ``count`` is below 1.
     """
     image = np.asarray(image)
     made = augment.examples(layer, image, count, mask)

@@ -20,11 +20,7 @@ def lines(
     height: float = 4.5,
     ylim: tuple[float, float] | None = None,
 ) -> Figure:
-    """Curves over a common axis, ``series`` being label: one value for each ``x``.
-
-    Raises:
-        ValueError: a series has not as many values as there are coordinates.
-    """
+    """Curves over a common axis, ``series`` being label: one value for each ``x``."""
     figure = Figure(height, alt)
     axes = figure.subplots()
     for i, (label, values) in enumerate(series.items()):
@@ -57,9 +53,6 @@ def bands(
     """Runs over several seeds: the median as a curve, all of them within a band.
 
     ``series`` is label: (seeds, len(x)) values; ``log`` is for the vertical axis.
-
-    Raises:
-        ValueError: an array is not (seeds, len(x)), or has no seed.
     """
     middle = {}
     for label, runs in series.items():
@@ -96,8 +89,7 @@ def bars(
 ) -> Figure:
     """Horizontal bars from the top, their values, to ``digits``, written at the end.
 
-    Raises:
-        ValueError: there is no bar to ``highlight``, that is to draw in orange.
+    Those to ``highlight``, by their labels, are orange.
     """
     if unknown := set(highlight) - set(values):
         raise ValueError(f"no bar is called {sorted(unknown)}; {list(values)} are")
@@ -127,9 +119,6 @@ def series(
 
     Where ``maps`` (n, length), from 0, each taken up to its own largest value, are
     high, a curve is thick and orange, else thin and grey.
-
-    Raises:
-        ValueError: series, titles or maps of other shapes, or a map below 0.
     """
     x = np.asarray(x, dtype=float)
     if x.ndim != 2 or not len(x) or x.shape[1] < 2:

@@ -18,11 +18,8 @@ def diagram(
     """The layers of a model as boxes: name, output shape, parameters if it has any.
 
     Blue are convolutions, orange is pooling, green is dense; a nested model is one box
-    with a double edge. ``columns`` steps of the computation stand in a row.
-
-    Raises:
-        ValueError: the model is not built, neither Sequential nor functional, or has
-            more than 60 layers.
+    with a double edge. ``columns`` steps of the computation stand in a row. More than
+    60 layers, or a model that is no graph, are refused.
     """
     boxes = outline(model)
     if len(boxes) > 60:
@@ -144,9 +141,6 @@ def windows(
         padding: rows and columns added before and after the input.
         dilation: distance of the pixels that neighbouring weights read.
         frames: how many; the first, the last and places evenly between them.
-
-    Raises:
-        ValueError: a number out of its range, or the window is larger than the input.
     """
     sizes = {"side": side, "size": size, "stride": stride}
     for name, value in (sizes | {"dilation": dilation, "frames": frames}).items():

@@ -14,9 +14,6 @@ def filters(kernel: np.ndarray, *, alt: str, columns: int = 8) -> Figure:
     """The filters of a kernel (height, width, 1, n), on one colour scale.
 
     Orange is positive, purple negative, white nothing.
-
-    Raises:
-        ValueError: the kernel has another rank, or more than one input channel.
     """
     kernel = np.asarray(kernel)
     if kernel.ndim != 4 or kernel.shape[2] != 1:
@@ -65,9 +62,6 @@ def confusion(
     Args:
         matrix: (classes, classes) counts, rows the true class, columns the answer.
         class_names: one per class.
-
-    Raises:
-        ValueError: the matrix holds anything but counts, or has another shape.
     """
     matrix = np.asarray(matrix)
     n = len(class_names)

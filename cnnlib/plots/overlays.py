@@ -22,9 +22,6 @@ def overlay(
     """Heat maps over images: grey, turning orange and yellow where a map is high.
 
     ``maps`` are (n, height, width), at least 0, each drawn up to its own largest value.
-
-    Raises:
-        ValueError: maps of another shape or below 0, or images out of their range.
     """
     grey, maps = unit(x).mean(axis=-1), np.asarray(maps, dtype=float)
     if grey.ndim != 3 or grey.shape != maps.shape or not len(maps) or maps.min() < 0:
@@ -61,9 +58,6 @@ def masked(
         clear: the label that is not tinted; None to tint all.
         ignored: a label that is drawn in grey, or None.
         strength: of the tint, from 0 to 1.
-
-    Raises:
-        ValueError: masks of another shape or type, or images out of their range.
     """
     x, masks = unit(x), np.asarray(masks)
     _check_labels("masked", masks, x)
@@ -105,9 +99,6 @@ def mistakes(
         masks: the truth, whole numbers (n, height, width).
         found: what was predicted, likewise.
         label: the one to look at, called ``name`` in the legend.
-
-    Raises:
-        ValueError: masks of another shape or type, or images out of their range.
     """
     x, masks, found = unit(x), np.asarray(masks), np.asarray(found)
     _check_labels("mistakes", masks, x)

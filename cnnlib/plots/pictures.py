@@ -21,9 +21,6 @@ def images(
     """A grid of images, one channel drawn from black to white between ``limits``.
 
     By default, the limits are each image's own, and the height is what the images need.
-
-    Raises:
-        ValueError: ``x`` is not (n, height, width, 1 or 3), or titles are not n.
     """
     x = np.asarray(x)
     if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x):

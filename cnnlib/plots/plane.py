@@ -26,11 +26,9 @@ def points(
 ) -> Figure:
     """Named points on the plane, ``families`` being label: {name: (x, y)}.
 
-    Those of a family are joined in their order. Each name stands beside its point,
-    where it covers the fewest other things. ``log`` is for the horizontal axis.
-
-    Raises:
-        ValueError: a family is empty, or there are more than seven.
+    Those of a family are joined in their order; seven families are the most. Each name
+    stands beside its point, where it covers the fewest other things. ``log`` is for the
+    horizontal axis.
     """
     if not 0 < len(families) <= len(MARKERS) or not all(families.values()):
         raise ValueError(
@@ -119,9 +117,6 @@ def image_map(
         images: one per place.
         labels: one per image; equal ones share a colour.
         side: of a thumbnail, as a part of the panel's height.
-
-    Raises:
-        ValueError: places, images or labels of other numbers, shapes or values.
     """
     images = unit(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
