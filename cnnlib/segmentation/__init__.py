@@ -3,8 +3,9 @@
 Labels are whole numbers from 0 of shape (n, height, width), or (n, height, width, 1);
 logits are (n, height, width, classes). One channel of logits is that of class 1 beside
 a class 0 whose logit is 0, as under a sigmoid. Pixels of the label ``ignored`` don't
-count. A label that is no class is refused where values can be seen; in a compiled
-function, as in ``fit``, the result is NaN.
+count. Shapes that don't fit together, numbers out of their range and labels that are no
+class are a ``ValueError``; where values can't be seen, as in ``fit``, such a label ends
+the run with the same sentence, or the result is NaN.
 """
 
 from cnnlib.segmentation.losses import CrossEntropy, CrossEntropyDice

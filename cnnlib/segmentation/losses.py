@@ -16,10 +16,6 @@ class CrossEntropy(keras.losses.Loss):
     weight map, or a number per image) times that of the pixel's class, if there are
     ``class_weights``; 0 where all weights are. Keras's own divides by the number of
     pixels.
-
-    Raises:
-        ValueError: when called: labels, logits, weights of shapes that do not fit
-            together, labels that are no class, weights that are negative or NaN.
     """
 
     def __init__(self, *, ignored=None, class_weights=None, name="cross_entropy"):
@@ -68,10 +64,6 @@ class CrossEntropyDice(CrossEntropy):
     So a class that occurs nowhere counts 1 as its probabilities go to 0. Keras's own
     throws classes together, takes probabilities, and punishes an empty class that was
     rightly left out.
-
-    Raises:
-        ValueError: ``smooth`` is not above 0, or ``dice`` below it; and, when called,
-            as ``CrossEntropy``.
     """
 
     def __init__(

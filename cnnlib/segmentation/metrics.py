@@ -23,12 +23,7 @@ class _Counted(keras.metrics.Metric):
         )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Count the pixels of a batch.
-
-        Raises:
-            ValueError: labels and logits of shapes that do not fit together, labels
-                that are no class, weights.
-        """
+        """Count the pixels of a batch; weights are refused."""
         who, count = type(self).__name__, self.classes
         if sample_weight is not None:
             raise ValueError(

@@ -43,8 +43,8 @@ def predict_tiles(
         The logits, float32 (n, height, width, classes).
 
     Raises:
-        ValueError: images of another shape, or not finite; what ``tiling`` refuses; a
-            stride that would give other numbers than the whole image.
+        ValueError: what ``tiling`` refuses; images that are not finite; a stride that
+            would give other numbers than the whole image.
     """
     images = np.asarray(images)
     channels = graph.image_shape("predict_tiles", model)[-1]

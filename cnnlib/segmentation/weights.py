@@ -26,9 +26,6 @@ def weight_map(labels: np.ndarray, *, w0=10.0, sigma=5.0, balance=True) -> np.nd
 
     Returns:
         float32 of the shape of ``labels``.
-
-    Raises:
-        ValueError: labels of another rank or type, or a number out of its range.
     """
     labels = np.asarray(labels)
     if labels.ndim not in (2, 3) or labels.dtype.kind not in "iu" or not labels.size:
