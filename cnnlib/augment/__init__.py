@@ -13,8 +13,10 @@ and labels, as a set of pairs holds them; or a dict of
 - anything else, such as ``labels``: handed through.
 
 They work as layers of a model, at rest outside of training, and, with Keras on
-TensorFlow, in ``tf.data``: ``dataset.map(layer)``. What is wrong with values that are
-seen only when compiled code runs ends it with the same sentence.
+TensorFlow, in ``tf.data``: ``dataset.map(layer)``. A setting out of its range, and in a
+call tensors that do not fit together, an empty batch or values that are not finite, are
+a ``ValueError``; what is wrong with values that are seen only when compiled code runs
+ends it with the same sentence.
 """
 
 from cnnlib.augment.crop import Crop

@@ -19,10 +19,6 @@ class Crop(Moving):
         padding: pixels added at every side before.
         fill_mode: of the padding, as in ``Moving``.
         **kwargs: ``flip``, ``fill_value``, ``fill_label`` and ``seed``, as there.
-
-    Raises:
-        ValueError: as ``Moving``; a size below 1, a padding below 0; and, when called,
-            a size larger than the padded image.
     """
 
     def __init__(self, size=None, *, padding=0, fill_mode="constant", **kwargs):

@@ -31,11 +31,6 @@ class Moving(keras.layers.Layer):
         fill_value: for images, where the mode is "constant".
         fill_label: for masks, likewise; a number that their type can hold.
         seed: of the random numbers; None for other ones each time.
-
-    Raises:
-        ValueError: an unknown mode; and, when called, images or maps of shapes that do
-            not fit together, an empty batch, values that are not finite, or masks that
-            can't hold ``fill_label``.
     """
 
     def __init__(

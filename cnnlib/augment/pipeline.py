@@ -18,9 +18,6 @@ class ColorShift(keras.layers.Layer):
     To all pixels of an image is added the sum of the principal components of ImageNet's
     colours, each times its eigenvalue times a normal number of standard deviation
     ``strength``. Images are RGB, (n, height, width, 3); values are not clipped.
-
-    Raises:
-        ValueError: a strength below 0; and, when called, images that are not RGB.
     """
 
     # Of ImageNet's pixels from 0 to 1, the figures in common use; a component a row.
@@ -81,12 +78,8 @@ class Pipeline(keras.layers.Layer):
     Keras's layers are given the images alone, since several of them change or refuse
     masks; CutMix and MixUp are given images and one-hot ``labels``. ``value_range``
     says what images to accept, (0, 255) or (0, 1); the layers have their own settings.
-
-    Raises:
-        ValueError: when called: values out of the range; whole numbers where 0 to 1 is
-            declared; Keras's layers that would move pixels
-            without their masks or weight maps; CutMix or MixUp without one-hot labels;
-            and what the layers refuse.
+    Whole numbers where 0 to 1 is declared are refused, and so are Keras's layers that
+    would move pixels without their masks or weight maps.
     """
 
     def __init__(self, layers, *, value_range=(0, 255), **kwargs):
@@ -230,11 +223,8 @@ def pipeline(name, *, value_range=(0, 255), seed=None, **settings) -> Pipeline:
     - "digits": small turns, zooms, shifts, slants and deformations, for 28×28 (in the
       manner of Simard et al. 2003): ``displacement=0.8``.
 
-    Displacements are in pixels: scale them with the image.
-
-    Raises:
-        ValueError: there is no such pipeline, or a setting is out of range.
-        TypeError: the pipeline has no such setting.
+    Displacements are in pixels: scale them with the image. A setting that the pipeline
+    does not have is a ``TypeError``.
     """
     checks.named("pipeline", name, PIPELINES)
     seeds = [None if seed is None else 3 * seed + i for i in range(3)]

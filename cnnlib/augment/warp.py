@@ -27,9 +27,6 @@ class Warp(Moving):
         translation: down and to the right, each as a part of height and width.
         shear: in degrees: how far columns lean, the top to the left.
         **kwargs: ``flip``, interpolation, fill and ``seed``, as in ``Moving``.
-
-    Raises:
-        ValueError: as ``Moving``; a range that is negative, upside down or impossible.
     """
 
     def __init__(self, *, rotation=0, zoom=0, translation=0, shear=0, **kwargs):
@@ -121,9 +118,6 @@ class Elastic(Warp):
         displacement: the standard deviation in pixels; the paper's 10 is for 512×512.
         grid: nodes along a side, at least 2; the paper's are 3.
         **kwargs: those of ``Warp``.
-
-    Raises:
-        ValueError: as ``Warp``; a displacement below 0, or too coarse a grid.
     """
 
     def __init__(self, displacement=10.0, grid=3, **kwargs):
