@@ -3,7 +3,9 @@
 Numbers only; ``plots`` draws them. Models are Sequential or functional, of images,
 with one input (n, height, width, channels), and may contain other such models as
 layers. A layer within a nested model is called by its path, "backbone/conv5", or by any
-end of it that no other layer has: "conv5".
+end of it that no other layer has: "conv5". Another model, a batch that does not fit it,
+and a layer that is not there, is called twice or has no places (n, rows, columns, maps)
+are a ``ValueError``.
 """
 
 from cnnlib.explain.attribution import grad_cam

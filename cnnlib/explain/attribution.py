@@ -33,9 +33,6 @@ def grad_cam(
 
     Returns:
         (n, height, width), float32 from 0 to 1.
-
-    Raises:
-        ValueError: model, images, layer or classes are not as described.
     """
     graph.image_shape("grad_cam", model)
     x = batch("grad_cam", model, x)

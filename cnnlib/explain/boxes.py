@@ -26,9 +26,6 @@ def outline(model: keras.Model) -> list[Box]:
     """The layers of a model in the order of computation, its input first.
 
     A nested model is one box. Operations that are no layers count as layers.
-
-    Raises:
-        ValueError: the model is not built, or neither Sequential nor functional.
     """
     boxes = [
         Box(tensor.name, "Input", tuple(tensor.shape[1:]), 0, ())

@@ -16,17 +16,13 @@ def activations(
     """The outputs of layers on a batch, as in ``model(x, training=False)``.
 
     Args:
-        model: Sequential or functional, with one input.
-        x: (n, height, width, channels), as the model takes it.
+        model: of any one input.
+        x: (n, ...), as the model takes it.
         layers: names of layers; None for all layers and nested models in the order of
             computation, called by their paths, but for those called more than once.
 
     Returns:
         Layer to output, each (n, ...), in the order of ``layers``.
-
-    Raises:
-        ValueError: model or images are not as described, there is no such layer, or it
-            is called more than once.
     """
     x = batch("activations", model, x)
     names = [layers] if isinstance(layers, str) else layers

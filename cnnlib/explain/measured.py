@@ -27,10 +27,8 @@ def measured_receptive_field(
 
     Only the layers up to the unit are run, none of which may fix the image's size.
     After some 70 kernels of 3×3 the rim of the field fades below what float32 can hold.
-
-    Raises:
-        ValueError: there is no such layer, its output has no places, the gradient
-            vanishes everywhere, or the field is the whole image, however large.
+    A gradient that vanishes everywhere, and a field that is the whole image, however
+    large, are refused.
     """
     path = graph.find(model, layer)
     *sides, channels = graph.image_shape("measured_receptive_field", model)

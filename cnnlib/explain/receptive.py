@@ -37,12 +37,9 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
         stride  j ← j · s                      from j = 1
 
     Where branches meet, what one unit sees is the rectangle around all of it. Nothing
-    is said of how much each pixel counts (arXiv:1701.04128).
-
-    Raises:
-        ValueError: there is no such layer, height or width is unknown, or between layer
-            and image lies what is no window on a plane, such as Flatten or upsampling,
-            or a join of branches of different strides.
+    is said of how much each pixel counts (arXiv:1701.04128). Refused are models of
+    unknown height or width, and what lies behind anything that is no window on a plane,
+    such as Flatten or upsampling, or behind a join of branches of different strides.
     """
     path = graph.find(model, layer)
     shape = graph.image_shape("receptive_field", model)
