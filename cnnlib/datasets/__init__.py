@@ -3,6 +3,10 @@
 >>> digits = load("digits28")
 >>> digits.x_train.shape, digits.x_train.dtype
 ((1415, 28, 28, 1), dtype('uint8'))
+
+A number or a name that is not accepted is a ``ValueError``, a file that is missing a
+``FileNotFoundError`` that says where to put it, one whose content is not the published
+one a ``ChecksumError``; ``$CNNLIB_DATA`` that is no folder is a ``NotADirectoryError``.
 """
 
 from cnnlib import checks
@@ -64,12 +68,6 @@ def load(name: str) -> Dataset:
     Returns:
         A ``Dataset``: images uint8 of shape (n, height, width, channels), labels int32
         of shape (n,), and the class names.
-
-    Raises:
-        ValueError: ``name`` is not a known set.
-        ChecksumError: a file was found whose content is not the published one.
-        FileNotFoundError: the set is in no folder and could not be downloaded.
-        NotADirectoryError: ``$CNNLIB_DATA`` is not a folder.
     """
     checks.named("data set", name, NAMES)
     return DIGITS[name]() if name in DIGITS else _load_downloaded(name)

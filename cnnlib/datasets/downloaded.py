@@ -33,9 +33,6 @@ def data_folder() -> Path:
     from, else ``data/`` of the working directory. A relative ``$CNNLIB_DATA`` is looked
     for from the working directory, then from the repository: a notebook works in its
     own folder, whatever folder it was started from.
-
-    Raises:
-        NotADirectoryError: ``$CNNLIB_DATA`` is set and is not a folder.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / "pyproject.toml").exists():

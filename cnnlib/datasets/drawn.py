@@ -41,9 +41,6 @@ def membranes(
         size: in pixels, one side or (height, width).
         cell: the distance of neighbouring nodes, in pixels, at least 8.
         seed: take one for training, another for testing.
-
-    Raises:
-        ValueError: a number or a size out of its range.
     """
     count = checks.integer("membranes", "count", count)
     sides = checks.pair("membranes", "size", size)

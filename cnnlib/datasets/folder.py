@@ -58,10 +58,9 @@ def image_folder(
         sorted by name: shuffle them before taking a part (``fit`` does).
 
     Raises:
-        FileNotFoundError: there is no such folder.
         NotADirectoryError: ``path`` is a file.
-        ValueError: an argument out of its range, a folder of another layout, a class
-            with too few images, a link out of ``path``, a file that is no image.
+        ValueError: a folder of another layout, a class with too few images, a link out
+            of ``path``, a file that is no image.
     """
     who = "image_folder"
     height, width = checks.pair(who, "size", size)

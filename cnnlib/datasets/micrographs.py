@@ -23,15 +23,7 @@ def isbi2012() -> Membranes:
     volume, so neighbours are alike: hold out slices in a row. The labels of the
     challenge's test set are not public. Not downloaded: ``train/image/0.png`` to
     ``29.png`` and their ``train/label/`` are looked for in ``data_folder()``, in
-    ``isbi2012/`` of it.
-
-    Returns:
-        ``Membranes``: images uint8 (30, 512, 512, 1), masks, and instances, which are
-        the connected parts of the cells.
-
-    Raises:
-        FileNotFoundError: a file is missing; the message says where to put it.
-        ChecksumError: the images or the labels are not the challenge's.
+    ``isbi2012/`` of it. Instances are the connected parts of the cells.
     """
     images, labels = (_stack(part) for part in ISBI2012)
     masks = (labels > 127).astype("int32")

@@ -36,11 +36,8 @@ def cylinder_bell_funnel(
     η and every ε(t) are standard normal, a is uniform over the integers from 16 to 32,
     b − a over those from 32 to 96, both in proportion for another length.
 
-    ``train`` and ``test`` count the series of each class. The arrays are float32
-    (n, length, 1), the classes in turn.
-
-    Raises:
-        ValueError: no series, or a length below 16.
+    ``train`` and ``test`` count the series of each class, of 16 steps or more. The
+    arrays are float32 (n, length, 1), the classes in turn.
     """
     who = "cylinder_bell_funnel"
     train = checks.integer(who, "train", train)
@@ -82,12 +79,9 @@ def moving_digits(
     *nothing* about the class, which lies in the order of the frames alone. Training
     clips show training digits, test clips test digits.
 
-    The arrays are uint8 (n, frames, size, size, 1), 0 to 255; the classes are
-    ``right``, ``left``, ``down``, ``up``, in turn.
-
-    Raises:
-        ValueError: no clips, fewer than 2 frames, a ``size`` below 14 pixels, or a step
-            of half a frame, after which there is no telling left from right.
+    The arrays are uint8 (n, frames, size, size, 1), 0 to 255, of 2 frames or more and
+    14 pixels or more; the classes are ``right``, ``left``, ``down``, ``up``, in turn. A
+    step is below half the size: beyond it, there is no telling left from right.
     """
     who = "moving_digits"
     train = checks.integer(who, "train", train)
@@ -122,14 +116,8 @@ def gunpoint() -> Dataset:
     Ratanamahatana and Keogh, in Dau et al., *The UCR time series archive*,
     arXiv:1810.07758. 50 series to learn from, 150 to test on, of 150 values each. Not
     downloaded: ``GunPoint_TRAIN.ts`` and ``GunPoint_TEST.ts`` are looked for in
-    ``data_folder()``, in ``ucr/`` or in ``GunPoint/`` of it.
-
-    Returns:
-        A ``Dataset`` whose arrays are float32 (n, 150, 1).
-
-    Raises:
-        FileNotFoundError: a file is missing; the message says where to put it.
-        ChecksumError: a file's content is not the archive's.
+    ``data_folder()``, in ``ucr/`` or in ``GunPoint/`` of it. The arrays are float32 (n,
+    150, 1).
     """
     parts = [part for name in GUNPOINT for part in _gunpoint_file(name)]
     return Dataset(*parts, ("gun", "point"))
