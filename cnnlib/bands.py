@@ -31,19 +31,13 @@ class Measured(NamedTuple):
     high: float
 
 
-def band(
-    value: float,
-    low: float | None = None,
-    high: float | None = None,
-    unit: str = "",
-    digits: int = 3,
-) -> str:
+def band(value: float, low=None, high=None, unit: str = "", digits: int = 3) -> str:
     """A measured value and its band, in words: ``0.42 (between 0.3 and 0.5)``.
 
     Args:
         value: one number.
         low: the smallest value accepted; None where there is no such bound.
-        high: the largest value accepted; None where there is no such bound.
+        high: the largest value accepted, likewise.
         unit: what follows the number: ``"s"``, ``"of 90 digits"``.
         digits: how many digits of the value that matter are shown.
 
@@ -72,11 +66,7 @@ def band(
     return f"{told} {words}"
 
 
-def percent(
-    fraction: float,
-    low: float | None = None,
-    high: float | None = None,
-) -> str:
+def percent(fraction: float, low=None, high=None) -> str:
     """A fraction as per cent, with its band in per cent: ``percent(0.908, 85, 97)``.
 
     One decimal is shown. Errors are those of ``band``.
@@ -88,14 +78,8 @@ def percent(
 def differ(first, second, most: float = 1e-6) -> str:
     """By how much two computations differ at most, which must agree up to rounding.
 
-    Args:
-        first: numbers, of any shape.
-        second: numbers of the same shape.
-        most: the largest difference accepted.
-
-    Raises:
-        BandError: they differ by more.
-        ValueError: their shapes differ.
+    They are numbers of one shape, else it is a ``ValueError``; more than ``most`` is a
+    ``BandError``.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape:

@@ -122,14 +122,7 @@ def _setting(claim_id: str, data: str | None, seeds: int | Sequence[int] | None)
     return f" [{data}; {told}]"
 
 
-def holds(
-    claim_id: str,
-    condition: bool,
-    evidence: str,
-    *,
-    data: str | None = None,
-    seeds: int | Sequence[int] | None = None,
-) -> None:
+def holds(claim_id, condition, evidence, *, data=None, seeds=None) -> None:
     """Settle a claim that the cell has found true, and print its one-line verdict.
 
     Args:
@@ -137,8 +130,8 @@ def holds(
         condition: what was found; anything but true is an error.
         evidence: one line that says what was counted or measured.
         data: of a measured claim: which data, and how many ("1,415 digits").
-        seeds: of a measured claim: what the experiment was repeated with; ``()``
-            where nothing is drawn at random.
+        seeds: of a measured claim: the number, or the sequence of numbers, that the
+            experiment was repeated with; ``()`` where nothing is drawn at random.
 
     Raises:
         ClaimError: the id is unknown or settled already, its kind is cited, there is no
@@ -148,14 +141,7 @@ def holds(
     _found("holds", claim_id, condition, evidence, data, seeds)
 
 
-def corrected(
-    claim_id: str,
-    condition: bool,
-    evidence: str,
-    *,
-    data: str | None = None,
-    seeds: int | Sequence[int] | None = None,
-) -> None:
+def corrected(claim_id, condition, evidence, *, data=None, seeds=None) -> None:
     """Settle a claim in which the talk is off: ``condition`` is what is true instead.
 
     Arguments and errors are those of ``holds``.
@@ -163,26 +149,11 @@ def corrected(
     _found("corrected", claim_id, condition, evidence, data, seeds)
 
 
-def open_here(
-    claim_id: str,
-    condition: bool,
-    evidence: str,
-    *,
-    data: str,
-    seeds: int | Sequence[int],
-    needs: str,
-) -> None:
+def open_here(claim_id, condition, evidence, *, data, seeds, needs) -> None:
     """Leave a measured claim open: its direction was seen on a toy, not settled.
 
-    Arguments and errors are those of ``holds``; and
-
-    Args:
-        claim_id: an id of ``LEDGER``, of kind measured.
-        condition: the direction that was seen.
-        evidence: one line that says what was measured.
-        data: which data, and how many.
-        seeds: what the experiment was repeated with.
-        needs: what a run that settles it would need.
+    ``condition`` is the direction, ``needs`` what a run that settles the claim would
+    need; other arguments and errors are those of ``holds``.
     """
     if not needs.strip():
         raise ClaimError(f"claim {claim_id!r} is left open: needs='what would settle'")
@@ -201,9 +172,7 @@ def _found(ruling, claim_id, condition, evidence, data, seeds, needs="") -> None
 def cited(claim_id: str, source: str) -> None:
     """Settle a claim that no code here can check by giving its source.
 
-    Raises:
-        ClaimError: the id is unknown or settled already, its kind is exact, or there is
-            no source.
+    Errors are those of ``holds``; here an exact claim is one.
     """
     _check(claim_id, "cited")
     _settle(claim_id, "cited", source)

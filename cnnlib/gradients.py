@@ -147,31 +147,16 @@ def _times(slopes, powers):
 
 
 def weight_gradients(
-    model: keras.Model,
-    loss_function: Callable,
-    x: np.ndarray,
-    y: np.ndarray,
-    *,
-    training: bool = False,
+    model: keras.Model, loss_function: Callable, x, y, *, training: bool = False
 ) -> dict[str, np.ndarray]:
     """The gradient of a batch's mean loss with respect to every trainable weight.
 
     The model is left as it was: with ``training=True`` dropout and batch statistics
     are at work, but neither random seeds nor moving averages move on.
 
-    Args:
-        model: any built model.
-        loss_function: ``loss_function(y, model(x))``, a number or one per example.
-        x: what the model takes, a batch.
-        y: the targets.
-        training: whether the model runs as in training.
-
-    Returns:
-        Weight to gradient, from the input to the output, by names such as
-        "conv1/kernel", in a nested model "backbone/conv1/kernel".
-
-    Raises:
-        ValueError: the model is not built.
+    ``loss_function(y, model(x))`` is a number, or one per example of the batch. Weights
+    are called "conv1/kernel", in a nested model "backbone/conv1/kernel", and come in the
+    order from the input to the output. A model that is not built is a ``ValueError``.
     """
     checks.built("weight_gradients", model)
     names = dict(_weights(model))

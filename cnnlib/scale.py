@@ -28,8 +28,5 @@ def pick(*, quick: T, full: T) -> T:
     """Return ``quick`` or ``full``, as ``$CNNLIB_SCALE`` says (default: quick).
 
     >>> epochs = pick(quick=2, full=12)
-
-    Raises:
-        ValueError: ``$CNNLIB_SCALE`` holds anything but ``quick`` or ``full``.
     """
     return {"quick": quick, "full": full}[scale()]

@@ -1,4 +1,7 @@
-"""What Keras lacks for training: a one-cycle schedule, a clock, and starting again."""
+"""What Keras lacks for training: a one-cycle schedule, a clock, and starting again.
+
+A number out of its range is a ``ValueError``.
+"""
 
 import math
 import time
@@ -25,9 +28,6 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         warmup: the part of the steps in which the rate rises, between 0 and 1.
         start: the first rate, as a part of the peak.
         end: the last rate, as a part of the peak; it holds from ``steps`` on.
-
-    Raises:
-        ValueError: a rate, a part or a number of steps out of its range.
     """
 
     def __init__(self, peak, steps, *, warmup=0.3, start=1 / 25, end=1 / 10_000):
@@ -74,8 +74,8 @@ class TimeToAccuracy(keras.callbacks.Callback):
             name: losses and errors are better when lower.
 
     Raises:
-        ValueError: another mode; and at the end of an epoch that should have reported
-            ``monitor``, or of training without it.
+        ValueError: at the end of an epoch that should have reported ``monitor``, or of
+            training without it.
     """
 
     def __init__(self, target, *, monitor="val_accuracy", stop=False, mode=None):
