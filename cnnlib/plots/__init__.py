@@ -18,7 +18,7 @@ from cnnlib.plots.diagrams import diagram, windows
 from cnnlib.plots.matrices import confusion, filters, grids
 from cnnlib.plots.overlays import masked, mistakes, overlay
 from cnnlib.plots.pictures import images
-from cnnlib.plots.plane import image_map, points
+from cnnlib.plots.plane import points
 from cnnlib.plots.style import COLORS, TINTS, Figure
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "diagram",
     "filters",
     "grids",
-    "image_map",
     "images",
     "lines",
     "masked",

@@ -1,13 +1,12 @@
-"""Places on the plane: points with their names, images in place of points."""
+"""Points on the plane, with their names."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.colors import to_rgb
 
-from cnnlib.plots.style import COLORS, LINES, STYLE, TINTS, WIDTH, Figure, unit
+from cnnlib.plots.style import COLORS, LINES, STYLE, Figure
 
 MARKERS = "osD^vP*"
 # Where a label may stand, in its own widths and heights from its point.
@@ -95,86 +94,3 @@ def _common(a, b) -> float:
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     return max(width, 0) * max(height, 0)
-
-
-@rc_context(STYLE)
-def image_map(
-    points: Mapping[str, np.ndarray],
-    images: np.ndarray,
-    labels: Sequence,
-    *,
-    alt: str,
-    height: float = 4.8,
-    side: float = 0.05,
-) -> Figure:
-    """Thumbnails placed on the plane, one panel per set of places, side by side.
-
-    One-channel images become ink in the colour of their class, bright where they are
-    bright; colour images get a frame of that colour.
-
-    Args:
-        points: title: (n, 2) places, such as those of t-SNE.
-        images: one per place.
-        labels: one per image; equal ones share a colour.
-        side: of a thumbnail, as a part of the panel's height.
-    """
-    images = unit(images)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
-        raise ValueError(
-            "image_map takes images (n, height, width, 1 or 3), n at least 1; given "
-            f"{images.shape}"
-        )
-    n = len(images)
-    for title, places in points.items():
-        if np.shape(places) != (n, 2) or len(labels) != n:
-            raise ValueError(
-                f"image_map takes a place (x, y) and a label per image; {title!r} has "
-                f"{np.shape(places)} for {n} images and {len(labels)} labels"
-            )
-    labels = np.asarray(labels).tolist()
-    kinds = sorted(set(labels))
-    tints = [TINTS[kinds.index(label) % len(TINTS)] for label in labels]
-    thumbs = [
-        _thumbnail(image, to_rgb(tint))
-        for image, tint in zip(images, tints, strict=True)
-    ]
-    figure = Figure(height, alt)
-    row = figure.subplots(1, len(points), squeeze=False)[0]
-    wide = min(WIDTH / len(points) / height, 2.5)
-    for axes, (title, places) in zip(row, points.items(), strict=True):
-        axes.imshow(_placed(thumbs, np.asarray(places, float), side, wide))
-        axes.set_title(title)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set(visible=True, color="0.7")
-    return figure
-
-
-def _thumbnail(image: np.ndarray, tint: Sequence[float]) -> np.ndarray:
-    """(height, width, 4): ink on nothing, or the picture in a frame."""
-    times = max(1, round(48 / image.shape[0]))
-    image = image.repeat(times, axis=0).repeat(times, axis=1)
-    picture = np.ones((*image.shape[:2], 4))
-    if image.shape[-1] == 1:
-        picture[..., :3] = tint
-        picture[..., 3] = image[..., 0]
-        return picture
-    edge = max(2, image.shape[0] // 16)
-    picture[..., :3] = tint
-    picture[edge:-edge, edge:-edge, :3] = image[edge:-edge, edge:-edge]
-    return picture
-
-
-def _placed(thumbs, places: np.ndarray, side: float, wide: float) -> np.ndarray:
-    """Thumbnails on white, ``wide`` times as wide as high, at their places."""
-    tall, broad = thumbs[0].shape[:2]
-    height = round(tall / side)
-    width = round(height * wide)
-    low, span = places.min(axis=0), np.ptp(places, axis=0)
-    x, y = np.where(span > 0, (places - low) / np.where(span > 0, span, 1), 0.5).T
-    left = np.round(x * (width - broad)).astype(int)
-    top = np.round((1 - y) * (height - tall)).astype(int)
-    canvas = np.ones((height, width, 3))
-    for thumb, i, j in zip(thumbs, top, left, strict=True):
-        part = canvas[i : i + tall, j : j + broad]
-        part += thumb[..., 3:] * (thumb[..., :3] - part)
-    return canvas

@@ -115,3 +115,10 @@ def test_mistakes_refuses_what_does_not_fit(which, wrong):
     given[which] = wrong
     with pytest.raises(ValueError, match="mistakes takes whole numbers"):
         plots.mistakes(np.zeros((1, 4, 4, 1)), *given, label=0, name="it", alt="It.")
+
+
+@pytest.mark.parametrize("wrong", [-0.5, 1.5, np.nan])
+def test_images_that_were_standardized_are_refused(wrong):
+    x = np.full((1, 4, 4, 1), wrong)
+    with pytest.raises(ValueError, match="float from 0 to 1; given values from"):
+        plots.overlay(x, np.ones((1, 4, 4)), alt="None.")
