@@ -60,8 +60,6 @@ class ColorShift(keras.layers.Layer):
         return images + shift[..., None, None, :]
 
 
-RANGE = "the value_range of this Pipeline is {}"
-
 # Keras's layers that move pixels by themselves, out of step with masks and weight maps.
 _MOVE = set(
     "AugMix CenterCrop CutMix MixUp RandAugment RandomCrop RandomElasticTransform "
@@ -110,7 +108,6 @@ class Pipeline(keras.layers.Layer):
 
     def call(self, inputs, training=True):
         images = inputs["images"] if isinstance(inputs, dict) else inputs
-        _demand_range(ops.convert_to_tensor(images), self.value_range)
         for layer in self.layers:
             if not isinstance(inputs, dict) or isinstance(layer, (Moving, Pipeline)):
                 inputs = layer(inputs, training=training)
@@ -135,36 +132,27 @@ class Pipeline(keras.layers.Layer):
 
 
 def _check_range(images, value_range) -> None:
-    """Refuse images that are not in the range they are said to be in."""
+    """Refuse images that are not in their range; within compiled code, as it runs."""
     low, high = value_range
     whole = keras.backend.standardize_dtype(images.dtype).startswith(("int", "uint"))
-    told = RANGE.format(value_range)
+    told = f"the value_range of this Pipeline is {value_range}"
     if whole and high <= 1:
         raise ValueError(f"{told}; given whole numbers, {images.dtype}: divide by 255")
+    if isinstance(images, keras.KerasTensor):
+        return
     values = checks.visible(images)
     if values is None:
-        return
-    least, most = float(values.min()), float(values.max())
-    told += f"; given values from {least:g} to {most:g}"
+        least, most = (ops.cast(f(images), "float32") for f in (ops.min, ops.max))
+    else:
+        least, most = np.float64(values.min()), np.float64(values.max())
     slack = 1e-3 * (high - low)
-    if least < low - slack or most > high + slack:
-        raise ValueError(told)
-    if high == 255 and not whole and 0 < most <= 1 and least < most:
-        raise ValueError(f"{told}: say value_range=(0, 1)")
-
-
-def _demand_range(images, value_range) -> None:
-    """Refuse within compiled code what ``_check_range`` could not see."""
-    if checks.visible(images) is not None or isinstance(images, keras.KerasTensor):
-        return
-    low, high = value_range
-    least, most = (ops.cast(f(images), "float32") for f in (ops.min, ops.max))
-    slack = 1e-3 * (high - low)
-    fine = ops.logical_and(least >= low - slack, most <= high + slack)
-    if high == 255 and "float" in keras.backend.standardize_dtype(images.dtype):
-        dim = ops.logical_and(ops.logical_and(most > 0, most <= 1), least < most)
-        fine = ops.logical_and(fine, ops.logical_not(dim))
-    demand(fine, RANGE.format(value_range), least, most)
+    beyond = (least < low - slack) | (most > high + slack)
+    dim = (most > 0) & (most <= 1) & (least < most) & (high == 255 and not whole)
+    if values is None:
+        demand(ops.logical_not(beyond | dim), told, least, most)
+    elif beyond or dim:
+        hint = "" if beyond else ": say value_range=(0, 1)"
+        raise ValueError(f"{told}; given values from {least:g} to {most:g}{hint}")
 
 
 def _cifar(value_range, seeds, *, padding=4):
