@@ -170,6 +170,23 @@ def finite(who: str, name: str, values) -> np.ndarray:
     return found
 
 
+def batch(who: str, x: np.ndarray, shape) -> np.ndarray:
+    """``x``, if it is one or more of ``shape``, where None stands for any length."""
+    sides = zip(shape, x.shape[1:], strict=False)
+    fits = x.ndim == 1 + len(shape) and len(x) and all(n in (None, m) for n, m in sides)
+    if not fits:
+        raise ValueError(
+            f"{who} takes a batch of shape (n, {listed(shape)}), n at least 1; given "
+            f"{x.shape}"
+        )
+    return x
+
+
+def listed(shape) -> str:
+    """A shape for a sentence: "any, any, 3"."""
+    return ", ".join("any" if side is None else str(side) for side in shape)
+
+
 def built(who: str, model) -> None:
     """Refuse a model that has no weights yet."""
     if not model.built:

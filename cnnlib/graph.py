@@ -15,6 +15,8 @@ from typing import NamedTuple
 import keras
 from keras import layers as kl
 
+from cnnlib import checks
+
 
 class Step(NamedTuple):
     """One call of a layer: the names it reads from, once each, and symbolic tensors."""
@@ -190,14 +192,9 @@ def image_shape(who: str, model: keras.Model) -> tuple[int | None, ...]:
     if len(shape) != 3:
         raise ValueError(
             f"{who} takes a model of images, (n, height, width, channels); "
-            f"{model.name!r} takes (n, {listed(shape)})"
+            f"{model.name!r} takes (n, {checks.listed(shape)})"
         )
     return shape
-
-
-def listed(shape: tuple[int | None, ...]) -> str:
-    """A shape for a sentence: "any, any, 3"."""
-    return ", ".join("any" if side is None else str(side) for side in shape)
 
 
 # What layers and operations of Keras do to the places of (n, rows, columns, maps), at

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers as kl
 from keras import ops
 
-from cnnlib import graph
+from cnnlib import checks, graph
 
 
 def activations(
@@ -38,16 +38,7 @@ def activations(
 def batch(who: str, model: keras.Model, x) -> np.ndarray:
     """The batch as floats, if it is one for this model."""
     shape = graph.input_shape(who, model)
-    x = np.asarray(x)
-    fits = x.ndim == 1 + len(shape) and len(x) > 0
-    if not fits or any(
-        n not in (None, side) for n, side in zip(shape, x.shape[1:], strict=True)
-    ):
-        raise ValueError(
-            f"{who} takes a batch of shape (n, {graph.listed(shape)}), n at least 1; "
-            f"given {x.shape}"
-        )
-    return x.astype(keras.config.floatx())
+    return checks.batch(who, np.asarray(x), shape).astype(keras.config.floatx())
 
 
 def forward(model: keras.Model, x, tap: Callable):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 from keras import layers as kl
 
-from cnnlib import graph
+from cnnlib import checks, graph
 from cnnlib.explain.forward import only
 from cnnlib.layers import Subsampling2D, TableConv2D
 
@@ -46,7 +46,7 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
     if None in shape[:2]:
         raise ValueError(
             "receptive_field takes a model with known height and width, since padding "
-            f"depends on them; {model.name!r} takes (n, {graph.listed(shape)})"
+            f"depends on them; {model.name!r} takes (n, {checks.listed(shape)})"
         )
     seen = view(model, path, shape[:2])
     if isinstance(seen, Lost):

@@ -50,17 +50,7 @@ def batch(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
         raise ValueError(
             f"{who} takes a model with one input; {model.name!r} has {len(shape)}"
         )
-    wanted = (None,) * x.ndim if shape is None else shape
-    if (
-        x.ndim < 2
-        or len(x) == 0
-        or len(wanted) != x.ndim
-        or any(n not in (None, m) for n, m in zip(wanted[1:], x.shape[1:], strict=True))
-    ):
-        sides = ", ".join("any" if n is None else str(n) for n in wanted[1:])
-        raise ValueError(
-            f"{who} takes a batch of shape (n, {sides}), n at least 1; given {x.shape}"
-        )
+    checks.batch(who, x, (None,) * max(x.ndim - 1, 1) if shape is None else shape[1:])
     try:
         fits = np.broadcast_shapes(x.shape[1:], box.low.shape, box.high.shape)
     except ValueError:
