@@ -155,8 +155,8 @@ def weight_gradients(
     are at work, but neither random seeds nor moving averages move on.
 
     ``loss_function(y, model(x))`` is a number, or one per example of the batch. Weights
-    are called "conv1/kernel", in a nested model "backbone/conv1/kernel", and come in the
-    order from the input to the output. A model that is not built is a ``ValueError``.
+    are called "conv1/kernel", in a nested model "backbone/conv1/kernel", in the order
+    from the input to the output. A model that is not built is a ``ValueError``.
     """
     checks.built("weight_gradients", model)
     names = dict(_weights(model))

@@ -8,7 +8,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
-from cnnlib.models.blocks import classifier
+from cnnlib.models.blocks import classifier, inputs
 from cnnlib.models.entry import entry
 
 # The initial weights of both papers; as a dict, or towers would be twins.
@@ -52,7 +52,7 @@ def alexnet(
         groups: 2 towers, or 1 that holds all maps.
         dropout: rate after each hidden dense layer.
     """
-    shape, classes = checks.network(
+    image, classes = inputs(
         "alexnet", input_shape, classes, smallest=67, any_size=False
     )
     checks.choice("alexnet", "groups", groups, (1, 2))
@@ -79,7 +79,6 @@ def alexnet(
             return towers[0]
         return layers.Concatenate(name=f"{stage}_join")(towers)
 
-    image = keras.Input(shape, name="image")
     towers = []
     for tower in "ab"[:groups]:
         x = norm_pool(conv(image, tower, "conv1", 96, 11, 4), tower, "conv1")
@@ -132,10 +131,8 @@ def zfnet(
         input_shape: both sides at least 53.
         dropout: rate after each hidden dense layer.
     """
-    shape, classes = checks.network(
-        "zfnet", input_shape, classes, smallest=53, any_size=False
-    )
-    image = x = keras.Input(shape, name="image")
+    image, classes = inputs("zfnet", input_shape, classes, smallest=53, any_size=False)
+    x = image
     for i, (filters, size, strides, padding) in enumerate(ZFNET, start=1):
         if padding:
             x = layers.ZeroPadding2D(padding, name=f"conv{i}_pad")(x)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.layers import RepeatedUnit
 
 # Normalization in most papers' code, and in keras.applications' ResNet and DenseNet.
@@ -28,6 +29,12 @@ HE_GAUSSIAN = {
 
 CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D}  # by the number of sides
 he_conv = partial(layers.Conv2D, activation="relu", kernel_initializer=HE_GAUSSIAN)
+
+
+def inputs(who: str, input_shape, classes, *, name: str = "image", **limits) -> tuple:
+    """A network's input and its number of classes, checked (``checks.network``)."""
+    shape, classes = checks.network(who, input_shape, classes, **limits)
+    return keras.Input(shape, name=name), classes
 
 
 def steps(
@@ -116,9 +123,9 @@ def classifier(x, classes, units=4096, dropout=0.5, start="glorot_uniform", bias
     return scores(classes, kernel_initializer=start)(x)
 
 
-def chain(shape, parts, name: str) -> keras.Model:
+def chain(image, parts, name: str) -> keras.Model:
     """A model of layers in a row; a Sequential has no ``input`` before it is called."""
-    image = x = keras.Input(shape, name="image")
+    x = image
     for layer in parts:
         x = layer(x)
     return keras.Model(image, x, name=name)

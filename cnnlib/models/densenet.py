@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.models.blocks import dense_block, logits, steps
+from cnnlib.models.blocks import dense_block, inputs, logits, steps
 from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import check_weights, load
 
@@ -73,12 +73,11 @@ def cifar_densenet(
         compression: by default one half with bottlenecks ("BC"), else 1.
         dropout: the paper's is 0.2 where there is no augmentation.
     """
-    shape, classes = checks.network(name, input_shape, classes, smallest=4)
+    image, classes = inputs(name, input_shape, classes, smallest=4)
     size = checks.units(name, depth, step=6 if bottleneck else 3, first=4)
     if compression is None:
         compression = 0.5 if bottleneck else 1.0
     growth = checks.integer(name, "growth", growth)
-    image = keras.Input(shape, name="image")
     x = steps(image, "conv", 2 * growth if bottleneck else 16, name="conv1")
     x = _body(name, x, (size,) * 3, growth, bottleneck, compression, dropout, classes)
     return keras.Model(image, x, name=name)
@@ -113,12 +112,11 @@ def densenet(
         raise ValueError(f"{name} takes blocks of 1 or more layers; given {blocks!r}")
     # A quarter of the side, rounded up, is halved between blocks.
     smallest = 2 ** (len(table) + 1) - 3
-    shape, classes = checks.network(name, input_shape, classes, smallest=smallest)
+    image, classes = inputs(name, input_shape, classes, smallest=smallest)
     growth = checks.integer(name, "growth", growth)
     depths = [depth for depth, known in BLOCKS.items() if known == table]
     network = f"densenet{depths[0]}" if depths else name
-    check_weights(network, weights, shape[-1], classes)
-    image = keras.Input(shape, name="image")
+    check_weights(network, weights, image.shape[-1], classes)
     x = steps(image, "conv bn relu", 2 * growth, 7, 2, name="conv1")
     x = layers.ZeroPadding2D(1, name="conv1_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)

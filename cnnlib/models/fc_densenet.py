@@ -12,7 +12,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import CropLike
-from cnnlib.models.blocks import dense_block, steps
+from cnnlib.models.blocks import dense_block, inputs, steps
 from cnnlib.models.entry import builder, variant
 
 # Section 4.2 and table 2: growth, and layers in each block on the way down, at the
@@ -67,7 +67,7 @@ def fc_densenet(
             f"{name} takes an odd number of blocks, of 1 or more layers; given {table}"
         )
     pools = len(table) // 2
-    shape, classes = checks.network(name, input_shape, classes, smallest=2**pools)
+    image, classes = inputs(name, input_shape, classes, smallest=2**pools)
     growth = checks.integer(name, "growth", growth)
     width = checks.integer(name, "width", width)
     dropout = checks.number(name, "dropout", dropout, least=0, below=1)
@@ -75,7 +75,6 @@ def fc_densenet(
     def unit(x, name):
         return _steps(x, LAYER, growth, name=name, dropout=dropout)
 
-    image = keras.Input(shape, name="image")
     x = _steps(image, "conv", width, name="conv1")
     skips = []
     for i, size in enumerate(table[:pools], start=1):

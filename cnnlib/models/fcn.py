@@ -14,7 +14,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import Bilinear, CropLike, FixedConv2DTranspose
-from cnnlib.models.blocks import HE_GAUSSIAN, he_conv
+from cnnlib.models.blocks import HE_GAUSSIAN, he_conv, inputs
 from cnnlib.models.entry import builder, variant
 from cnnlib.models.vgg import vgg_stages
 
@@ -69,8 +69,7 @@ def fcn(
     """
     checks.choice("fcn", "stride", stride, SKIPS)
     name = name or f"fcn{stride}s"
-    shape, classes = checks.network(name, input_shape, classes)
-    image = keras.Input(shape, name="image")
+    image, classes = inputs(name, input_shape, classes)
     # The authors pad the first convolution by 100; one of these is the VGG's own.
     x = layers.ZeroPadding2D(99, name="conv1_pad")(image)
     pools = vgg_stages(x, 16, pool_padding="same", initializer=HE_GAUSSIAN)

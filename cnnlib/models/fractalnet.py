@@ -13,7 +13,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import ColumnChoice, FractalJoin
-from cnnlib.models.blocks import logits, steps
+from cnnlib.models.blocks import inputs, logits, steps
 from cnnlib.models.entry import entry
 
 
@@ -65,7 +65,7 @@ def fractalnet(
         column: 1 to C, the only column to build; None for all of them.
     """
     least = 2 ** len(filters)
-    shape, classes = checks.network("fractalnet", input_shape, classes, smallest=least)
+    image, classes = inputs("fractalnet", input_shape, classes, smallest=least)
     if len(filters) != len(dropout):
         raise ValueError(
             f"fractalnet takes a dropout rate for each of its {len(filters)} blocks; "
@@ -74,7 +74,6 @@ def fractalnet(
     columns = checks.integer("fractalnet", "columns", columns)
     if column is not None:
         checks.choice("fractalnet", "column", column, range(1, columns + 1))
-    image = keras.Input(shape, name="image")
     built = range(1, columns + 1) if column is None else [column]
     joins = len(built) > 1
     if joins:

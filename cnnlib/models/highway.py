@@ -13,7 +13,7 @@ from keras import initializers, layers
 
 from cnnlib import checks
 from cnnlib.layers import GatedSum
-from cnnlib.models.blocks import HE_GAUSSIAN, scores
+from cnnlib.models.blocks import HE_GAUSSIAN, inputs, scores
 from cnnlib.models.entry import entry
 
 
@@ -78,8 +78,7 @@ def highway(
             f"widths={widths!r}, units={units!r}"
         )
     least = 2 ** (len(widths) - 1)
-    shape, classes = checks.network("highway", input_shape, classes, smallest=least)
-    image = keras.Input(shape, name="image")
+    image, classes = inputs("highway", input_shape, classes, smallest=least)
     x = layers.Dropout(dropout, name="image_dropout")(image)
     for i, (width, count) in enumerate(zip(widths, units, strict=True), start=1):
         x = _conv(width, activation="relu", name=f"stage{i}_conv")(x)
@@ -118,9 +117,8 @@ def highway_mlp(
         depth: layers but the logits, one plain and depth − 1 gated; at least 2.
         width: units of each layer.
     """
-    shape, classes = checks.network("highway_mlp", input_shape, classes, any_size=False)
+    image, classes = inputs("highway_mlp", input_shape, classes, any_size=False)
     depth = checks.integer("highway_mlp", "depth", depth, least=2)
-    image = keras.Input(shape, name="image")
     x = layers.Flatten(name="flatten")(image)
     x = layers.Dense(width, activation="relu", name="layer1")(x)
     for i in range(2, depth + 1):

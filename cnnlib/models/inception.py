@@ -15,7 +15,6 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.layers import LocalResponseNormalization
 from cnnlib.models import blocks
 from cnnlib.models.blocks import he_conv
@@ -145,14 +144,13 @@ def googlenet(
         dropout: rate before the logits.
     """
     smallest, what = (65, " with auxiliary heads") if auxiliary else (1, "")
-    shape, classes = checks.network(
+    image, classes = blocks.inputs(
         f"googlenet{what}",
         input_shape,
         classes,
         smallest=smallest,
         any_size=not auxiliary,
     )
-    image = keras.Input(shape, name="image")
 
     def halve(x, stage):
         return layers.MaxPooling2D(3, 2, "same", name=f"{stage}_pool")(x)
@@ -227,9 +225,8 @@ def bn_inception(
     a depth multiplier of 8); the normalization's constants and the initial weights,
     which it does not give, are those of the networks below.
     """
-    shape, classes = checks.network("bn_inception", input_shape, classes)
+    image, classes = blocks.inputs("bn_inception", input_shape, classes)
     conv, halve = partial(slim_conv, scale=True), POOLS["halve up"]
-    image = keras.Input(shape, name="image")
     x = conv(image, 64, 7, 2, padding="centred", name="conv1")
     x = conv(halve(name="conv1_pool")(x), 64, 1, name="conv2_reduce")
     x = halve(name="conv2_pool")(conv(x, 192, 3, name="conv2"))
@@ -342,8 +339,7 @@ def inception_v3(
         input_shape: both sides at least 75.
         dropout: rate before the logits, the share that is dropped.
     """
-    shape, classes = checks.network("inception_v3", input_shape, classes, smallest=75)
-    image = keras.Input(shape, name="image")
+    image, classes = blocks.inputs("inception_v3", input_shape, classes, smallest=75)
     x = modules(stem_v3(image), INCEPTION_V3)
     model = keras.Model(image, head(x, classes, dropout), name="inception_v3")
     return load(model, weights)

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
+from cnnlib.models.blocks import inputs
 from cnnlib.models.entry import entry
 from cnnlib.models.inception import (
     TALL,
@@ -100,9 +101,8 @@ def inception_v4(
     out; batch normalization has a scale and a momentum of 0.99 (the code has no scale,
     and 0.9997), with the same epsilon of 1e-3.
     """
-    shape, classes = checks.network("inception_v4", input_shape, classes, smallest=75)
+    image, classes = inputs("inception_v4", input_shape, classes, smallest=75)
     conv = partial(slim_conv, scale=True)
-    image = keras.Input(shape, name="image")
     x = conv(image, 32, 3, 2, V, name="conv1a")
     x = conv(x, 32, 3, 1, V, name="conv2a")
     x = conv(x, 64, 3, name="conv2b")
@@ -156,8 +156,7 @@ def inception_resnet_v1(
     normalization has a scale, as in ``inception_v4``.
     """
     who, conv = "inception_resnet_v1", partial(slim_conv, scale=True)
-    shape, classes = checks.network(who, input_shape, classes, smallest=75)
-    image = keras.Input(shape, name="image")
+    image, classes = inputs(who, input_shape, classes, smallest=75)
     x = conv(image, 32, 3, 2, V, name="conv1a")  # figure 14
     x = conv(x, 32, 3, 1, V, name="conv2a")
     x = conv(x, 64, 3, name="conv2b")
@@ -203,9 +202,8 @@ def inception_resnet_v2(
     is 0.99 (theirs is 0.9997).
     """
     who = "inception_resnet_v2"
-    shape, classes = checks.network(who, input_shape, classes, smallest=75)
+    image, classes = inputs(who, input_shape, classes, smallest=75)
     n35, n17, n8 = _units(who, units)
-    image = keras.Input(shape, name="image")
     x = module(stem_v3(image), "mixed5b", [(96, 1)], *figure5(64)[1:])
     x = _residuals(x, "block35", n35, BLOCK35, 0.17)
     x = module(x, "mixed6a", *figure7(256, 256, 384, 384))

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from cnnlib import checks
 from cnnlib.layers import RadialBasis, Subsampling2D, TableConv2D
-from cnnlib.models.blocks import chain
+from cnnlib.models.blocks import chain, inputs
 from cnnlib.models.entry import entry
 
 # Table I: the maps of S2, in rows, that each of the 16 maps of C3, in columns, sees.
@@ -88,16 +87,14 @@ def lenet5(
         input_shape: (32, 32, channels): C5 must cover its whole input.
         classes: ten get the digits' bitmaps.
     """
-    shape, classes = checks.network(
-        "lenet5", input_shape, classes, smallest=32, any_size=False
-    )
-    if shape[:2] != (32, 32):
+    image, classes = inputs("lenet5", input_shape, classes, smallest=32, any_size=False)
+    if image.shape[1:3] != (32, 32):
         raise ValueError(
             f"lenet5 takes images of 32×32 (pad smaller ones); given {input_shape!r}"
         )
     start = {"activation": squash, "kernel_initializer": "lecun_uniform"}
     return chain(
-        shape,
+        image,
         [
             layers.Conv2D(6, 5, name="C1", **start),
             Subsampling2D(name="S2"),

@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.models.blocks import chain, scores
+from cnnlib.models.blocks import chain, inputs, scores
 from cnnlib.models.entry import entry
 
 
@@ -31,13 +31,13 @@ def mlp(
         activation: of the hidden layers, a name that Keras knows.
         dropout: rate after each hidden layer, from 0 to below 1.
     """
-    shape, classes = checks.network("mlp", input_shape, classes, any_size=False)
+    image, classes = inputs("mlp", input_shape, classes, any_size=False)
     units = [checks.integer("mlp", "units", width) for width in units]
     parts = [layers.Flatten(name="flatten")]
     for i, width in enumerate(units, start=1):
         parts.append(layers.Dense(width, activation=activation, name=f"dense{i}"))
         parts.append(layers.Dropout(dropout, name=f"dropout{i}"))
-    return chain(shape, [*parts, scores(classes)], "mlp")
+    return chain(image, [*parts, scores(classes)], "mlp")
 
 
 @entry(year=2015, paper="Keras's mnist_cnn.py", trainable=600_810, total=600_810)
@@ -60,7 +60,7 @@ def mnist_cnn(
         filters: of the first and the second convolution.
         dense: width of the dense layer.
     """
-    shape, classes = checks.network(
+    image, classes = inputs(
         "mnist_cnn", input_shape, classes, smallest=6, any_size=False
     )
     if len(filters) != 2:
@@ -68,7 +68,7 @@ def mnist_cnn(
     first, second = (checks.integer("mnist_cnn", "filters", n) for n in filters)
     dense = checks.integer("mnist_cnn", "dense", dense)
     return chain(
-        shape,
+        image,
         [
             layers.Conv2D(first, 3, activation="relu", name="conv1"),
             layers.Conv2D(second, 3, activation="relu", name="conv2"),

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.layers import GaussianUnits
-from cnnlib.models.blocks import chain, scores
+from cnnlib.models.blocks import chain, inputs, scores
 from cnnlib.models.entry import builder
 
 
@@ -29,8 +28,8 @@ def rbf_network(
         templates: at least two different images that the units start from, (units,
             *input_shape); each width starts at the mean squared distance between them.
     """
-    shape, classes = checks.network("rbf_network", input_shape, classes, any_size=False)
-    templates = np.asarray(templates, "float32")
+    image, classes = inputs("rbf_network", input_shape, classes, any_size=False)
+    shape, templates = image.shape[1:], np.asarray(templates, "float32")
     if templates.shape[1:] != shape:
         wanted = ", ".join(map(str, ("units", *shape)))
         raise ValueError(
@@ -46,7 +45,7 @@ def rbf_network(
         GaussianUnits(len(centres), name="units"),
         scores(classes),
     ]
-    model = chain(shape, parts, "rbf_network")
+    model = chain(image, parts, "rbf_network")
     widths = np.full(len(centres), spread**-0.5, "float32")
     model.get_layer("units").set_weights([centres, widths])
     return model

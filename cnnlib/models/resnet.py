@@ -16,7 +16,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import PaddedIdentity
-from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, logits, repeat, steps
+from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, inputs, logits, repeat, steps
 from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import check_weights, load
 
@@ -82,12 +82,11 @@ def cifar_network(
     end: str = "",
 ) -> keras.Model:
     """conv1 and three stages of n units of ``step`` / 3 layers; ``first`` begins."""
-    shape, classes = checks.network(name, input_shape, classes)
+    image, classes = inputs(name, input_shape, classes)
     width = checks.integer(name, "width", width)
     n = checks.units(name, depth, step=step, first=2)
     scan = depth > SCAN_FROM if scan is None else scan
 
-    image = keras.Input(shape, name="image")
     x = steps(image, start, width, name="conv1")
     x = (first or unit)(x, width, name="conv2_1")
     x = repeat(partial(unit, filters=width), x, n, stage="conv2", scan=scan)
@@ -253,10 +252,9 @@ def imagenet_network(
     A stage's first unit strides; ``as_keras``, the last one of the stage before.
     """
     name = name or network
-    shape, classes = checks.network(name, input_shape, classes)
-    check_weights(network, weights, shape[-1], classes)
+    image, classes = inputs(name, input_shape, classes)
+    check_weights(network, weights, image.shape[-1], classes)
     norm = KERAS_NORM if as_keras else PAPER_NORM
-    image = keras.Input(shape, name="image")
     x = steps(image, start, 64, 7, 2, name="conv1", use_bias=as_keras, norm=norm)
     x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)

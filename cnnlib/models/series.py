@@ -11,14 +11,13 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib import checks
-from cnnlib.models.blocks import logits, steps
+from cnnlib.models.blocks import inputs, logits, steps
 from cnnlib.models.entry import entry
 
 # The authors' code has biases, and Keras's defaults for normalization.
 NORM = {"epsilon": 1e-3, "momentum": 0.99}
 _steps = partial(steps, use_bias=True, initializer="glorot_uniform", norm=NORM)
-_checked = partial(checks.network, dimensions=1)
+_inputs = partial(inputs, name="series", dimensions=1)
 _row = partial(entry, year=2016, paper="1611.06455", task="series")
 
 
@@ -35,8 +34,8 @@ def fcn_series(
     arXiv:1611.06455, section II.B: three convolutions without pooling between them, the
     mean over time, a dense layer: which is what class activation maps need.
     """
-    shape, classes = _checked("fcn_series", input_shape, classes)
-    series = x = keras.Input(shape, name="series")
+    series, classes = _inputs("fcn_series", input_shape, classes)
+    x = series
     for i, (width, size) in enumerate(zip(filters, sizes, strict=True), start=1):
         x = _steps(x, "conv bn relu", width, size, name=f"conv{i}")
     return keras.Model(series, logits(x, classes), name="fcn_series")
@@ -57,8 +56,8 @@ def resnet_series(
     batch normalization; the sum passes a ReLU. As in the code that most comparisons use
     (arXiv:1809.04356), the input itself is not normalized, as it is in the authors'.
     """
-    shape, classes = _checked("resnet_series", input_shape, classes)
-    series = x = keras.Input(shape, name="series")
+    series, classes = _inputs("resnet_series", input_shape, classes)
+    x = series
     for i, width in enumerate(filters, start=1):
         y = x
         for j, size in enumerate(sizes, start=1):

@@ -13,7 +13,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import CropLike
-from cnnlib.models.blocks import HE_GAUSSIAN, he_conv
+from cnnlib.models.blocks import HE_GAUSSIAN, he_conv, inputs
 from cnnlib.models.entry import entry
 
 upconv = partial(
@@ -84,11 +84,11 @@ def unet(
     width = checks.integer("unet", "width", width)
     checks.choice("unet", "padding", padding, ("valid", "same"))
     least = next(n for n in count(1) if _rows(n, depth, padding))
-    shape, classes = checks.network("unet", input_shape, classes, smallest=least)
-    for side in shape[:2]:
+    image, classes = inputs("unet", input_shape, classes, smallest=least)
+    for side in image.shape[1:3]:
         if side is not None:
             unet_output_size(side, depth=depth, padding=padding)
-    image = x = keras.Input(shape, name="image")
+    x = image
     skips = []
     for i in range(1, depth + 1):
         x = _pair(x, width, padding, residual, name=f"down{i}")

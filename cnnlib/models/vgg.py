@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.models.blocks import classifier
+from cnnlib.models.blocks import classifier, inputs
 from cnnlib.models.entry import builder, variant
 from cnnlib.models.pretrained import load
 
@@ -73,10 +73,7 @@ def vgg(
     """
     checks.choice("vgg", "depth", depth, DEPTHS)
     name = name or f"vgg{depth}"
-    shape, classes = checks.network(
-        name, input_shape, classes, smallest=32, any_size=False
-    )
-    image = keras.Input(shape, name="image")
+    image, classes = inputs(name, input_shape, classes, smallest=32, any_size=False)
     x = vgg_stages(image, depth)[-1]
     return load(keras.Model(image, classifier(x, classes), name=name), weights)
 

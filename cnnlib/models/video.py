@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from cnnlib import checks
-from cnnlib.models.blocks import classifier
+from cnnlib.models.blocks import classifier, inputs
 from cnnlib.models.entry import entry
 
 # Figure 3: the convolutions of each stage, and their maps as multiples of the first's.
@@ -36,12 +36,12 @@ def c3d(
         width: maps of the first convolution, 64 in the paper; the others follow.
         dense: units of the dense layers, 4096 in the paper.
     """
-    shape, classes = checks.network(
-        "c3d", input_shape, classes, dimensions=3, any_size=False
+    video, classes = inputs(
+        "c3d", input_shape, classes, name="video", dimensions=3, any_size=False
     )
     width = checks.integer("c3d", "width", width)
     dense = checks.integer("c3d", "dense", dense)
-    video = x = keras.Input(shape, name="video")
+    x = video
     for i, (convs, multiple) in enumerate(STAGES, start=1):
         for letter in "ab"[:convs]:
             maps, name = width * multiple, f"conv{i}_{letter}"

@@ -6,7 +6,6 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.models import blocks
 from cnnlib.models.entry import entry
 from cnnlib.models.inception import head
@@ -77,8 +76,7 @@ def xception(
         input_shape: both sides at least 7.
         dropout: rate before the logits; the paper's 0.5 is for ImageNet alone.
     """
-    shape, classes = checks.network("xception", input_shape, classes, smallest=7)
-    image = keras.Input(shape, name="image")
+    image, classes = blocks.inputs("xception", input_shape, classes, smallest=7)
     first = partial(conv, order="conv bn relu", padding="valid")
     x = first(image, filters=32, strides=2, name="block1_1")
     x = first(x, filters=64, name="block1_2")
