@@ -151,14 +151,8 @@ densenet190_bc = _cifar(
     190, 40, True, 25_624_430, 25_881_390, published="25.6 M", cifar10=3.46
 )
 densenet121 = _imagenet(121, 7_978_856, 8_062_504, top1=25.02, top5=7.71)
-densenet161 = _imagenet(
-    161,
-    28_681_000,
-    28_900_936,
-    growth=48,
-    top1=22.2,
-    protocol="the authors' repository: one crop",
-)
+_theirs = partial(_imagenet, protocol="the authors' repository: one crop")
+densenet161 = _theirs(161, 28_681_000, 28_900_936, growth=48, top1=22.2)
 densenet169 = _imagenet(169, 14_149_480, 14_307_880, top1=23.80, top5=6.85)
 densenet201 = _imagenet(201, 20_013_928, 20_242_984, top1=22.58, top5=6.34)
 densenet264 = _imagenet(264, 33_337_704, 33_736_232, top1=22.15, top5=6.12)
