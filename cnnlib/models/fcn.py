@@ -66,6 +66,7 @@ def fcn(
         stride: 32, 16 or 8: of the finest scores.
         classes: maps of logits, the background's included.
         learn_upsampling: learn the doubling, as in the paper's text; the code fixes it.
+        name: by default "fcn8s" and so on.
     """
     checks.choice("fcn", "stride", stride, SKIPS)
     name = name or f"fcn{stride}s"

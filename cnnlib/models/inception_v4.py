@@ -199,7 +199,7 @@ def inception_resnet_v2(
     module, 10, 20, 10 units in place of 5, 10, 5, stages of 320, 1088 and 2080 maps, a
     last unit neither scaled nor rectified, and a 1×1 convolution to 1536 maps behind
     it. Unlike in the code, there is no auxiliary head, and the normalization's momentum
-    is 0.99 (theirs is 0.9997).
+    is 0.99 (theirs is 0.9997). The published weights are of these units.
     """
     who = "inception_resnet_v2"
     image, classes = inputs(who, input_shape, classes, smallest=75)

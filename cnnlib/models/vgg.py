@@ -70,6 +70,7 @@ def vgg(
     Args:
         depth: 16 or 19.
         input_shape: both sides at least 32; with weights 224.
+        name: by default "vgg16" or "vgg19".
     """
     checks.choice("vgg", "depth", depth, DEPTHS)
     name = name or f"vgg{depth}"

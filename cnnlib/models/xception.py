@@ -41,8 +41,7 @@ def block(x, name: str, widths: Sequence[int], *, halve: bool, relu: bool = True
         x = separable(x, filters, name=f"{name}_{i}")
     if halve:
         x = layers.MaxPooling2D(3, 2, "same", name=f"{name}_pool")(x)
-        along = f"{name}_shortcut"
-        shortcut = conv(shortcut, "conv bn", widths[-1], 1, 2, name=along)
+        shortcut = conv(shortcut, "conv bn", widths[-1], 1, 2, name=f"{name}_shortcut")
     return layers.Add(name=f"{name}_add")([x, shortcut])
 
 
