@@ -3,8 +3,10 @@
 import argparse
 import ast
 import sys
+from dataclasses import asdict, fields
 
-from cnnlib import models, photographs
+from cnnlib import models, photographs, runs
+from cnnlib.datasets import NAMES
 from cnnlib.models.summary import summary, table
 
 
@@ -48,20 +50,73 @@ def main(argv: list[str] | None = None) -> int:
     seen.add_argument("picture", nargs="+", help="a picture, or a folder of them")
     seen.add_argument("--top", type=int, default=5, help="how many classes to tell")
     seen.add_argument("--explain", metavar="FILE", help="draw where they are seen")
+    seen.add_argument("--model", metavar="RUN", help="the folder of a training run")
     turned = commands.add_parser("fool", help="turn a picture into an ostrich")
     turned.add_argument("picture")
     turned.add_argument("--to", default="ostrich", help="a class of ImageNet")
     turned.add_argument("--out", default=".", help="a folder for three pictures")
+    trained = commands.add_parser("train", help="train a network on data or a folder")
+    trained.add_argument("network", nargs="?", help="a network of the catalogue")
+    trained.add_argument("data", nargs="?", help=f"{', '.join(NAMES)}, or a folder")
+    trained.add_argument("--recipe", choices=runs.RECIPES, help="a paper's settings")
+    trained.add_argument("--out", required=True, help="a folder for the run")
+    for key, default in asdict(runs.Settings("", "")).items():
+        if key in ("network", "data", "transfer"):
+            continue
+        kind = int if default is None else type(default)
+        flag = f"--{key.replace('_', '-')}"
+        trained.add_argument(flag, type=kind, help=HELP[key].format(default))
+    trained.add_argument("--transfer", action="store_true", default=None, help=HEAD)
+    trained.add_argument("--resume", action="store_true", help="go on with the run")
+    trained.add_argument("--tensorboard", action="store_true", help="log for it, too")
     args = parser.parse_args(argv)
     try:
+        if args.command == "train":
+            return train(args)
         if args.command == "classify":
-            return photographs.classify(args.picture, args.top, args.explain)
+            return photographs.classify(
+                args.picture, args.top, args.explain, args.model
+            )
         if args.command == "fool":
             return photographs.fool(args.picture, args.to, args.out)
         print(catalogue() if args.command == "models" else described(args))
     except (OSError, TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+HELP = {
+    "size": "side of a folder's pictures; the network's own",
+    "epochs": "{}",
+    "batch_size": "{}",
+    "rate": "the highest learning rate; {}",
+    "optimizer": f"{', '.join(runs.OPTIMIZERS)}; {{}}",
+    "schedule": f"{', '.join(runs.SCHEDULES)}; {{}}",
+    "weight_decay": "{}",
+    "augmentation": f"{', '.join(runs.AUGMENTATIONS)}; {{}}",
+    "precision": f"{', '.join(runs.POLICIES)}; {{}}",
+    "validation": "the part of the training images that is held out; {}",
+    "seed": "{}",
+}
+HEAD = "begin with ImageNet's weights: a new last layer, then all of it"
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train as the command line asks."""
+    known = {field.name for field in fields(runs.Settings)}
+    asked = {k: v for k, v in vars(args).items() if k in known and v is not None}
+    settings = runs.RECIPES.get(args.recipe, {}) | asked
+    for key in ("network", "data"):
+        if key not in settings:
+            raise ValueError(f"train takes a {key}, or a recipe that names one")
+    options = {"resume": args.resume, "tensorboard": args.tensorboard}
+    try:
+        accuracy = runs.train(runs.Settings(**settings), args.out, **options)
+    except KeyboardInterrupt:
+        print(f"stopped; --resume goes on with {args.out}", file=sys.stderr)
+        return 130
+    print(f"test accuracy: {accuracy:.1%}; the rest is in {args.out}")
     return 0
 
 

@@ -1,16 +1,20 @@
 """``python -m cnnlib classify`` and ``fool``: one's own pictures, seen by a network."""
 
+import functools
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
+import scipy.special
 from matplotlib.backend_bases import FigureCanvasBase
 from PIL import Image
 
-from cnnlib import datasets, explain, fooling, models, plots
+from cnnlib import checks, datasets, explain, fooling, models, plots
 
 NETWORK = "efficientnet_lite0"
 # How far ahead the target's logit has to be to stay there when rounded to 8 bits.
@@ -18,14 +22,51 @@ LEADS = (5, 10, 20)
 MAGNIFIED = 10
 
 
-def classify(paths: Sequence[str], top: int = 5, explained: str | None = None) -> int:
+class Reader:
+    """A network that names pictures: ImageNet's, or that of a training run."""
+
+    def __init__(self, run: str | None = None):
+        if run is None:
+            self.model = models.efficientnet_lite0(weights="imagenet")
+            self.names, self.part = models.imagenet_names(), 224 / 256
+            self.inputs = functools.partial(models.preprocess, NETWORK)
+            return
+        told, saved = Path(run, "run.json"), Path(run, "model.keras")
+        if not (told.is_file() and saved.is_file()):
+            raise ValueError(f"{run} holds no training run that has come to its end")
+        self.model = keras.models.load_model(saved)
+        self.names, self.part = json.loads(told.read_text())["classes"], 1
+        self.inputs = np.asarray
+
+    def crop(self, picture: np.ndarray) -> np.ndarray:
+        """The middle of a picture, uint8, as the network is shown it."""
+        _, side, _, channels = self.model.input_shape
+        crop = datasets.centre_crop(picture, side, part=self.part)
+        if channels == 1:
+            return np.asarray(Image.fromarray(crop).convert("L"))[..., None]
+        return crop
+
+    def ranking(self, crop: np.ndarray, top: int) -> list[tuple[str, float]]:
+        """The ``top`` likeliest classes and their probabilities."""
+        [logits] = self.model.predict(self.inputs(crop[None]), verbose=0)
+        odds = scipy.special.softmax(logits)
+        return [(self.names[k], odds[k]) for k in np.argsort(-odds)[:top]]
+
+
+def classify(
+    paths: Sequence[str],
+    top: int = 5,
+    explained: str | None = None,
+    run: str | None = None,
+) -> int:
     """Print the likeliest classes of each picture; 1 where one could not be read.
 
     A folder stands for the files in it. ``explained`` is a file to draw the pictures
-    into, each with where its likeliest class is seen.
+    into, each with where its likeliest class is seen; ``run`` the folder of a training
+    run, whose network is asked in place of ImageNet's.
 
     Raises:
-        ValueError: there is no picture, or ``top`` is not from 1 to 1000.
+        ValueError: there is no picture, no such run, or ``top`` is below 1.
         OSError: the weights are missing, or ``explained`` can't be written.
     """
     files = list(_files(paths))
@@ -36,16 +77,17 @@ def classify(paths: Sequence[str], top: int = 5, explained: str | None = None) -
         if (kind := Path(explained).suffix[1:]) not in kinds:
             raise ValueError(f"pictures are {', '.join(kinds)}; given .{kind}")
         _writable(Path(explained).parent)
-    model = models.efficientnet_lite0(weights="imagenet")
+    checks.integer("classify", "top", top)
+    reader = Reader(run)
     crops, titles, unread = [], [], 0
     for file in files:
         try:
-            crop = datasets.centre_crop(datasets.picture(file))
+            crop = reader.crop(datasets.picture(file))
         except (OSError, ValueError) as error:
             print(f"error: {error}", file=sys.stderr)
             unread += 1
             continue
-        [ranking] = models.decode(model.predict(_inputs(crop), verbose=0), top)
+        ranking = reader.ranking(crop, top)
         print(file)
         for name, odds in ranking:
             bar = "█" * round(20 * odds)
@@ -53,7 +95,7 @@ def classify(paths: Sequence[str], top: int = 5, explained: str | None = None) -
         crops.append(crop)
         titles.append(f"{Path(file).name}\n{ranking[0][0]}, {ranking[0][1]:.0%}")
     if explained is not None and crops:
-        _draw(model, np.stack(crops), titles, explained)
+        _draw(reader, np.stack(crops), titles, explained)
     return 1 if unread else 0
 
 
@@ -141,8 +183,8 @@ def _writable(folder: Path) -> None:
         pass
 
 
-def _draw(model, crops: np.ndarray, titles: Sequence[str], file: str) -> None:
-    maps = explain.grad_cam(model, models.preprocess(NETWORK, crops))
+def _draw(reader, crops: np.ndarray, titles: Sequence[str], file: str) -> None:
+    maps = explain.grad_cam(reader.model, reader.inputs(crops))
     alt = "Pictures, each with where its likeliest class is seen"
     columns = min(4, len(crops))
     plots.overlay(crops, maps, titles, alt=alt, columns=columns).savefig(file)

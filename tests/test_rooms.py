@@ -10,7 +10,7 @@ import cnnlib
 ROOT = Path(cnnlib.__file__).parent
 ORDER = (
     "scale claims bands checks graph datasets gradients augment layers models training "
-    "fooling segmentation explain plots photographs __main__"
+    "fooling segmentation explain plots runs photographs __main__"
 ).split()
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}
 BACKENDS = {"tensorflow", "jax", "torch"}  # for gradients alone

@@ -1,0 +1,404 @@
+"""``python -m cnnlib train``: a network, data, and a folder that holds the run.
+
+The run can be stopped at any time; it goes on at the end of the last whole epoch, and
+ends with the history that it would have had. The folder then has::
+
+    run.json         what was asked for, class names, versions; at the end the results
+    checkpoint.npz   weights, optimizer, random states, history: written whole or not
+    history.csv      a line for each epoch
+    model.keras      pixels from 0 to 255 in, logits out, for ``classify --model``
+    curves.png, confusion.png, errors.png
+"""
+
+import contextlib
+import csv
+import importlib.util
+import io
+import json
+import os
+import platform
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import scipy.special
+from keras import layers
+
+from cnnlib import augment, checks, datasets, models, plots
+from cnnlib.models import blocks
+from cnnlib.training import OneCycle
+
+AUGMENTATIONS = ("none", "flip", "cifar", "digits")
+SCHEDULES = ("onecycle", "steps", "constant")
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+OPTIMIZERS = ("adam", "sgd")
+
+
+@dataclass
+class Settings:
+    """What ``train`` is asked for; None stands for the network's or data's own."""
+
+    network: str
+    data: str
+    size: int | None = None
+    epochs: int = 10
+    batch_size: int = 64
+    rate: float = 1e-3
+    optimizer: str = "adam"
+    schedule: str = "onecycle"
+    weight_decay: float = 0.0
+    augmentation: str = "none"
+    precision: str = "float32"
+    validation: float = 0.1
+    seed: int = 0
+    transfer: bool = False
+
+    def check(self) -> None:
+        """Refuse what cannot be done, before anything is read or built."""
+        who = "train"
+        checks.named("network", self.network, [*models.CATALOG, *models.FAMILIES])
+        for name in ("epochs", "batch_size"):
+            checks.integer(who, name, getattr(self, name))
+        checks.integer(who, "seed", self.seed, least=0)
+        if self.size is not None:
+            checks.integer(who, "size", self.size)
+        checks.number(who, "rate", self.rate, above=0)
+        checks.number(who, "weight_decay", self.weight_decay, least=0)
+        checks.number(who, "validation", self.validation, above=0, below=1)
+        checks.choice(who, "optimizer", self.optimizer, OPTIMIZERS)
+        checks.choice(who, "schedule", self.schedule, SCHEDULES)
+        checks.choice(who, "augmentation", self.augmentation, AUGMENTATIONS)
+        checks.choice(who, "precision", self.precision, POLICIES)
+        entry = models.CATALOG.get(self.network)
+        if entry is not None and entry.task != "classification":
+            raise ValueError(
+                f"train takes a network that classifies images; {self.network} is one "
+                f"for {entry.task}"
+            )
+        if self.transfer and self.network != "efficientnet_lite0":
+            raise ValueError(
+                "transfer begins with weights of ImageNet that are installed, those "
+                f"of efficientnet_lite0; given {self.network}"
+            )
+
+
+# The papers' training on CIFAR-10: 1512.03385 and 1608.06993, section 4.2 of each.
+SGD = {"optimizer": "sgd", "schedule": "steps", "rate": 0.1, "weight_decay": 1e-4}
+RECIPES = {
+    "cifar-resnet": {
+        "network": "resnet56",
+        "data": "cifar10",
+        "epochs": 182,  # 64,000 steps of 128
+        "batch_size": 128,
+        "augmentation": "cifar",
+        **SGD,
+    },
+    "cifar-densenet": {
+        "network": "densenet100_bc",
+        "data": "cifar10",
+        "epochs": 300,
+        "batch_size": 64,
+        "augmentation": "cifar",
+        **SGD,
+    },
+}
+
+
+def load(settings: Settings) -> datasets.Dataset:
+    """The data set, or one's own folder in the network's size.
+
+    Raises:
+        ValueError: neither a data set nor a folder, or a folder that is refused.
+    """
+    if settings.data in datasets.NAMES:
+        return datasets.load(settings.data)
+    if not Path(settings.data).is_dir():
+        raise ValueError(
+            f"train takes data: {', '.join(datasets.NAMES)}, or a folder of pictures; "
+            f"given {settings.data!r}"
+        )
+    entry = models.CATALOG.get(settings.network)
+    side = settings.size or (entry.input_shape[0] if entry else 224)
+    channels = entry.input_shape[-1] if entry else 3
+    data = datasets.image_folder(
+        settings.data, size=side, seed=settings.seed, channels=channels
+    )
+    if len(data.class_names) < 2:
+        raise ValueError(f"{settings.data} has one class; train takes two or more")
+    return data
+
+
+def build(
+    settings: Settings, data: datasets.Dataset
+) -> tuple[keras.Model, keras.Model]:
+    """The model of pixels from 0 to 255, and the network inside it.
+
+    Data of one channel are repeated for a network of three, as in transfer.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    shape, classes = data.x_train.shape[1:], len(data.class_names)
+    x = image = keras.Input(shape, name="image")
+    if settings.augmentation == "flip":
+        x = layers.RandomFlip("horizontal", seed=settings.seed)(x)
+    elif settings.augmentation != "none":
+        x = augment.pipeline(settings.augmentation, seed=settings.seed)(x)
+    if settings.transfer:
+        if shape[-1] == 1:
+            x = layers.Concatenate(name="colour")([x, x, x])
+        x = layers.Rescaling(1 / 128, -127 / 128, name="scale")(x)
+        side = shape[:2]
+        whole = models.efficientnet_lite0(input_shape=(*side, 3), weights="imagenet")
+        network = keras.Model(whole.input, whole.get_layer("pool").output)
+        # Its statistics stay ImageNet's, in fine-tuning too.
+        x = layers.Dropout(0.2, seed=settings.seed)(network(x, training=False))
+        x = blocks.scores(classes)(x)
+    else:
+        pixels = data.x_train.reshape(-1, shape[-1])
+        mean, variance = pixels.mean(axis=0), pixels.var(axis=0) + 1e-6
+        x = layers.Normalization(mean=mean, variance=variance, name="scale")(x)
+        network = models.build(settings.network, input_shape=shape, classes=classes)
+        x = network(x)
+    return keras.Model(image, x, name=settings.network), network
+
+
+class Batches(keras.utils.PyDataset):
+    """The training images in an order of each epoch's own, drawn from the seed."""
+
+    def __init__(self, x, y, size: int, seed: int, epoch: int):
+        super().__init__()
+        self.x, self.y, self.size, self.seed, self.epoch = x, y, size, seed, epoch
+        self._shuffle()
+
+    def _shuffle(self):
+        rng = np.random.default_rng((self.seed, self.epoch))
+        self.order = rng.permutation(len(self.x))
+
+    def __len__(self):
+        return -(-len(self.x) // self.size)
+
+    def __getitem__(self, i):
+        rows = self.order[i * self.size : (i + 1) * self.size]
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()
+
+
+def rate(settings: Settings, steps: int):
+    """The learning rate over ``steps`` steps of a phase."""
+    if settings.schedule == "onecycle":
+        return OneCycle(settings.rate, steps)
+    if settings.schedule == "steps":
+        edges = [steps // 2, steps * 3 // 4]
+        values = [settings.rate, settings.rate / 10, settings.rate / 100]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(edges, values)
+    return settings.rate
+
+
+def ready(model: keras.Model, settings: Settings, steps: int) -> None:
+    """Compile the model with its optimizer built, so that it can be filled."""
+    kind = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
+    options = {"momentum": 0.9, "nesterov": True} if settings.optimizer == "sgd" else {}
+    if settings.weight_decay:
+        options["weight_decay"] = settings.weight_decay
+    optimizer = kind[settings.optimizer](rate(settings, steps), **options)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+
+
+class Keeper(keras.callbacks.Callback):
+    """Writes the checkpoint and the history at the end of every epoch."""
+
+    def __init__(self, folder: Path, history: list[dict]):
+        super().__init__()
+        self.folder, self.history = folder, history
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.history.append({"epoch": epoch + 1, **(logs or {})})
+        values = [*_states(self.model), *self.model.optimizer.variables]
+        arrays = {str(i): np.asarray(v) for i, v in enumerate(values)}
+        with written(self.folder / "checkpoint.npz") as part, part.open("wb") as file:
+            np.savez(file, history=json.dumps(self.history), **arrays)
+        _write_history(self.folder, self.history)
+
+
+@contextlib.contextmanager
+def written(path: Path):
+    """A file to write, which takes the place of ``path`` when it is whole."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _write_history(folder: Path, history: list[dict]) -> None:
+    text = io.StringIO()
+    rows = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(history)
+    with written(folder / "history.csv") as part:
+        part.write_text(text.getvalue())
+
+
+def _history(folder: Path) -> list[dict]:
+    """What a checkpoint has done so far; nothing where there is none."""
+    file = folder / "checkpoint.npz"
+    if not file.exists():
+        return []
+    with np.load(file, allow_pickle=False) as saved:
+        return json.loads(str(saved["history"]))
+
+
+def _states(model: keras.Model) -> list[keras.Variable]:
+    """Weights, moving statistics and the states of random layers; no metric."""
+    counted = {id(v) for v in model.metrics_variables}
+    return [v for v in model.variables if id(v) not in counted]
+
+
+def _fill(folder: Path, model: keras.Model, *, optimizer: bool) -> None:
+    """Give the model, and its optimizer, what the checkpoint holds."""
+    states, rates = _states(model), model.optimizer.variables
+    with np.load(folder / "checkpoint.npz", allow_pickle=False) as saved:
+        for i, variable in enumerate([*states, *rates] if optimizer else states):
+            if saved[str(i)].shape != tuple(variable.shape):
+                raise ValueError(f"{folder}/checkpoint.npz is of another model")
+            variable.assign(saved[str(i)])
+
+
+def _opened(out: Path, settings: Settings, names, resume: bool) -> None:
+    """Make the folder, or see that it holds this run and no other."""
+    file, asked = out / "run.json", asdict(settings)
+    if not file.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        if left := [p.name for p in out.iterdir()]:
+            raise ValueError(f"{out} is not empty, it holds {left[0]}: name another")
+        versions = {"python": platform.python_version(), "keras": keras.__version__}
+        asked |= {
+            "classes": list(names),
+            **versions,
+            "backend": keras.backend.backend(),
+        }
+        with written(file) as part:
+            part.write_text(json.dumps(asked, indent=2))
+        return
+    before = json.loads(file.read_text())
+    if not resume:
+        raise ValueError(f"{out} holds a run already: --resume goes on with it")
+    other = [k for k in asked if before.get(k) != asked[k]]
+    if other or before["classes"] != list(names):
+        raise ValueError(
+            f"{out} holds another run, which differs in {', '.join(other) or 'classes'}"
+        )
+
+
+def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> float:
+    """Train a network; return its accuracy on the test set.
+
+    ``settings.validation`` of the training set is held out for the curves; the test set
+    is looked at once, at the end.
+
+    Raises:
+        ValueError: settings, data or folder are refused, before training.
+        OSError: a file could not be read or written; the last checkpoint is whole.
+    """
+    settings.check()
+    if tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise ValueError("there is no TensorBoard here: pip install tensorboard")
+    data, folder = load(settings), Path(out)
+    count = round(len(data.x_train) * settings.validation)
+    order = np.random.default_rng(settings.seed).permutation(len(data.x_train))
+    held, rest = order[:count], order[count:]
+    if not count or not len(rest):
+        raise ValueError(f"{len(data.x_train)} images are too few to hold some out")
+    if settings.batch_size > len(rest):
+        raise ValueError(
+            f"a batch of {settings.batch_size} is larger than the {len(rest)} images "
+            "to train on"
+        )
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(settings.precision)
+    try:
+        model, network = build(settings, data)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    _opened(folder, settings, data.class_names, resume)
+    history, start = _history(folder), time.perf_counter()
+    callbacks = [Keeper(folder, history)]
+    if tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    steps = -(-len(rest) // settings.batch_size)
+    # Transfer begins with the new layer alone; the rest follows at a tenth of the rate.
+    half = settings.epochs // 2 if settings.transfer else 0
+    phases = [(0, half, False), (half, settings.epochs, True)]
+    for begin, end, whole in phases:
+        done = len(history)
+        if begin == end or (done >= end and not whole):
+            continue
+        network.trainable = whole
+        phase = settings
+        if settings.transfer and whole:
+            phase = Settings(**asdict(settings) | {"rate": settings.rate / 10})
+        ready(model, phase, (end - begin) * steps)
+        if done:
+            _fill(folder, model, optimizer=done > begin)
+        if done < end:
+            images = data.x_train[rest], data.y_train[rest]
+            model.fit(
+                Batches(*images, settings.batch_size, settings.seed, done),
+                validation_data=(data.x_train[held], data.y_train[held]),
+                initial_epoch=done,
+                epochs=end,
+                callbacks=callbacks,
+                shuffle=False,
+            )
+    return _finish(model, data, folder, history, time.perf_counter() - start)
+
+
+def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> float:
+    """Save the model, look at the test set, and draw what came of it."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
+        model.save(Path(part, "model.keras"))
+        os.replace(Path(part, "model.keras"), folder / "model.keras")
+    names, truth = data.class_names, data.y_test
+    asked = json.loads((folder / "run.json").read_text())
+    asked["seconds"] = round(seconds, 1)
+    accuracy = float("nan")
+    if len(data.x_test):
+        odds = scipy.special.softmax(model.predict(data.x_test, verbose=0), axis=1)
+        answer = odds.argmax(axis=1)
+        accuracy = asked["test_accuracy"] = float(np.mean(answer == truth))
+        table = np.zeros((len(names), len(names)), int)
+        np.add.at(table, (truth, answer), 1)
+        drawn = plots.confusion(table, names, alt="True classes against answers")
+        _save(drawn, folder / "confusion.png")
+        wrong = np.flatnonzero(answer != truth)
+        worst = wrong[np.argsort(-odds[wrong, answer[wrong]])][:16]
+        if len(worst):
+            titles = [f"{names[truth[i]]}:\n{names[answer[i]]}" for i in worst]
+            alt = "The mistakes of which the network is surest: true class, answer"
+            _save(
+                plots.images(data.x_test[worst], titles, alt=alt), folder / "errors.png"
+            )
+    curves = {
+        "training": [row["loss"] for row in history],
+        "held out": [row["val_loss"] for row in history],
+    }
+    epochs = [row["epoch"] for row in history]
+    drawn = plots.lines(epochs, curves, xlabel="epoch", ylabel="loss", alt="Losses")
+    _save(drawn, folder / "curves.png")
+    with written(folder / "run.json") as part:
+        part.write_text(json.dumps(asked, indent=2))
+    return accuracy
+
+
+def _save(figure: plots.Figure, path: Path) -> None:
+    with written(path) as part:
+        figure.savefig(part, format="png")
