@@ -1,0 +1,318 @@
+"""`python -m cnnlib train`: the run's folder, resuming it to the bit, refusals."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlib import datasets, runs
+from cnnlib.__main__ import main
+
+BASE = {"network": "lenet5", "data": "digits28", "epochs": 3, "batch_size": 128}
+
+
+class Killed(BaseException):
+    """As a kill: nothing in the library catches it."""
+
+
+def small(monkeypatch, images=300):
+    """The digits, but fewer of them."""
+    whole = datasets.load("digits28")
+    part = datasets.Dataset(
+        whole.x_train[:images],
+        whole.y_train[:images],
+        whole.x_test[:50],
+        whole.y_test[:50],
+        whole.class_names,
+    )
+    monkeypatch.setattr(runs.datasets, "load", lambda name: part)
+
+
+def settings(**others):
+    return runs.Settings(**BASE | {"network": "mnist_cnn"} | others)
+
+
+def stop_after(monkeypatch, epochs):
+    """Kill the run when it has kept that many epochs."""
+    keep = runs.Keeper.on_epoch_end
+
+    def on_epoch_end(self, epoch, logs=None):
+        keep(self, epoch, logs)
+        if epoch + 1 == epochs:
+            raise Killed
+
+    monkeypatch.setattr(runs.Keeper, "on_epoch_end", on_epoch_end)
+
+
+@pytest.mark.parametrize("augmentation", ["none", "digits"])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_killed_run_ends_like_one_that_was_not(
+    monkeypatch, tmp_path, augmentation, epochs
+):
+    small(monkeypatch)
+    asked = settings(augmentation=augmentation)
+    whole = runs.train(asked, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, epochs)
+        with pytest.raises(Killed):
+            runs.train(asked, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "model.keras").exists()
+    assert runs.train(asked, tmp_path / "killed", resume=True) == whole
+    text = [
+        (tmp_path / name / "history.csv").read_text() for name in ("whole", "killed")
+    ]
+    assert text[0] == text[1]
+    rows = list(csv.DictReader(text[0].splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    first, second = (
+        keras.models.load_model(tmp_path / name / "model.keras").get_weights()
+        for name in ("whole", "killed")
+    )
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_leaves_what_it_says(monkeypatch, tmp_path):
+    small(monkeypatch)
+    accuracy = runs.train(settings(epochs=2), tmp_path / "run")
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    pictures = {"curves.png", "confusion.png", "errors.png"}
+    assert names == {
+        "run.json",
+        "checkpoint.npz",
+        "history.csv",
+        "model.keras",
+        *pictures,
+    }
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert told["test_accuracy"] == accuracy
+    assert told["classes"] == list("0123456789")
+    assert told["seconds"] > 0
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    data = runs.datasets.load("digits28")
+    answer = np.asarray(model(data.x_test)).argmax(axis=1)
+    assert np.mean(answer == data.y_test) == pytest.approx(accuracy)
+
+
+def test_seeds_differ_and_repeat(monkeypatch, tmp_path):
+    small(monkeypatch)
+    lines = []
+    for i, seed in enumerate((0, 0, 1)):
+        runs.train(settings(epochs=1, seed=seed), tmp_path / str(i))
+        lines.append((tmp_path / str(i) / "history.csv").read_text())
+    assert lines[0] == lines[1] != lines[2]
+
+
+def test_every_epoch_has_every_image_in_an_order_of_its_own():
+    x, y = np.arange(10)[:, None], np.arange(10)
+    batches = runs.Batches(x, y, 4, seed=0, epoch=0)
+    assert len(batches) == 3
+    orders = []
+    for _ in range(3):
+        rows = [batches[i] for i in range(3)]
+        orders.append(np.concatenate([labels for _, labels in rows]))
+        for images, labels in rows:
+            np.testing.assert_array_equal(images[:, 0], labels)
+        batches.on_epoch_end()
+    for order in orders:
+        assert sorted(order) == list(range(10))
+    assert (orders[0] != orders[1]).any()
+    later = runs.Batches(x, y, 4, seed=0, epoch=2)
+    np.testing.assert_array_equal(later.order, orders[2])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "places", "rates"),
+    [
+        ("constant", (0, 50, 99), (1, 1, 1)),
+        ("steps", (0, 49, 60, 74, 80, 99), (1, 1, 0.1, 0.1, 0.01, 0.01)),
+        ("onecycle", (0, 30, 100), (1 / 25, 1, 1e-4)),
+    ],
+)
+def test_schedules(schedule, places, rates):
+    found = runs.rate(settings(schedule=schedule, rate=1.0), 100)
+    if callable(found):
+        found = [float(found(place)) for place in places]
+    np.testing.assert_allclose(found, rates, rtol=1e-4)
+
+
+def test_optimizers_are_the_papers():
+    for name, recipe in runs.RECIPES.items():
+        runs.Settings(**recipe).check()
+        assert recipe["rate"] == 0.1, name
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    runs.ready(model, runs.Settings(**runs.RECIPES["cifar-resnet"]), 100)
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert model.optimizer.momentum == 0.9
+    assert model.optimizer.weight_decay == 1e-4
+
+
+@pytest.fixture
+def album(tmp_path):
+    rng = np.random.default_rng(0)
+    for label, color in (("dark", 40), ("light", 200)):
+        folder = tmp_path / "album" / label
+        folder.mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.normal(color, 10, (40, 50, 3)).clip(0, 255).astype("uint8")
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+    return tmp_path / "album"
+
+
+def test_transfer_on_a_folder_and_classify_with_it(album, tmp_path, capsys):
+    out = str(tmp_path / "run")
+    argv = ["train", "efficientnet_lite0", str(album), "--transfer", "--size", "48"]
+    argv += ["--epochs", "4", "--batch-size", "8", "--rate", "0.01", "--out", out]
+    assert main(argv) == 0
+    assert "test accuracy: 100.0%" in capsys.readouterr().out
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert model.output_shape == (None, 2)
+    picture = str(album / "light" / "3.png")
+    assert main(["classify", picture, "--model", out]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == picture
+    assert [line.split()[-1] for line in lines[1:]] == ["light", "dark"]
+    assert main(["classify", picture, "--model", str(album)]) == 2
+    assert "holds no training run" in capsys.readouterr().err
+
+
+def test_the_head_comes_first_in_transfer(album, tmp_path, monkeypatch):
+    asked = runs.Settings("efficientnet_lite0", str(album), size=32, epochs=2)
+    asked.batch_size, asked.transfer = 8, True
+    stop_after(monkeypatch, 1)
+    with pytest.raises(Killed):
+        runs.train(asked, tmp_path / "run")
+    data = runs.load(asked)
+    fresh, _ = runs.build(asked, data)
+    count = len(fresh.trainable_variables)
+    with np.load(tmp_path / "run" / "checkpoint.npz") as saved:
+        states = runs._states(fresh)
+        moved = [
+            variable.path
+            for i, variable in enumerate(states)
+            if (saved[str(i)] != np.asarray(variable)).any()
+        ]
+    assert count > 100
+    assert {path.split("/")[0] for path in moved if "seed" not in path} == {"logits"}
+    monkeypatch.undo()
+    runs.train(asked, tmp_path / "run", resume=True)
+    rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"network": "lenet"}, "no network is called 'lenet'; the nearest is 'lenet5'"),
+        ({"network": "unet"}, "unet is one for segmentation"),
+        ({"data": "gone"}, "a folder of pictures; given 'gone'"),
+        ({"epochs": 0}, "takes epochs=1 or more; given 0"),
+        ({"batch_size": 0}, "takes batch_size=1 or more"),
+        ({"batch_size": 5000}, "a batch of 5000 is larger than the 1273 images"),
+        ({"rate": 0}, "takes rate above 0; given 0"),
+        ({"validation": 1}, "takes validation above 0 to below 1; given 1"),
+        ({"validation": 1e-5}, "1415 images are too few to hold some out"),
+        ({"schedule": "cosine"}, "takes schedule='onecycle', 'steps' or 'constant'"),
+        ({"optimizer": "rms"}, "takes optimizer='adam' or 'sgd'"),
+        ({"augmentation": "mixup"}, "takes augmentation="),
+        ({"precision": "int8"}, "takes precision="),
+        ({"transfer": True}, "efficientnet_lite0; given mnist_cnn"),
+        ({"seed": -1}, "takes seed=0 or more"),
+        ({"size": 0}, "takes size=1 or more"),
+    ],
+)
+def test_settings_are_refused_before_anything_is_written(tmp_path, others, message):
+    with pytest.raises(ValueError, match=message):
+        runs.train(settings(**others), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_that_cannot_be_trained_on(tmp_path):
+    one = tmp_path / "one" / "only"
+    one.mkdir(parents=True)
+    for i in range(3):
+        Image.new("RGB", (4, 4)).save(one / f"{i}.png")
+    asked = runs.Settings("mnist_cnn", str(tmp_path / "one"), size=28)
+    with pytest.raises(ValueError, match="has one class; train takes two or more"):
+        runs.train(asked, tmp_path / "run")
+    (tmp_path / "one" / "empty").mkdir()
+    with pytest.raises(ValueError, match="class 'empty' has no images"):
+        runs.train(asked, tmp_path / "run")
+
+
+def test_a_folder_holds_one_run(monkeypatch, tmp_path):
+    small(monkeypatch)
+    out = tmp_path / "run"
+    runs.train(settings(epochs=1), out)
+    before = (out / "run.json").read_text()
+    with pytest.raises(ValueError, match="holds a run already: --resume goes on"):
+        runs.train(settings(epochs=1), out)
+    with pytest.raises(ValueError, match="another run, which differs in rate, seed"):
+        runs.train(settings(epochs=1, rate=0.5, seed=3), out, resume=True)
+    assert (out / "run.json").read_text() == before
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "letter.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"is not empty, it holds letter\.txt"):
+        runs.train(settings(epochs=1), full)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="file"):
+        runs.train(settings(epochs=1), tmp_path / "file")
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(monkeypatch, tmp_path):
+    small(monkeypatch)
+    asked, out = settings(epochs=3), tmp_path / "run"
+    save, saved = np.savez, []
+
+    def savez(file, **arrays):
+        saved.append(1)
+        if len(saved) == 2:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+        save(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match="No space left"):
+        runs.train(asked, out)
+    assert [p.name for p in out.iterdir() if p.name.startswith(".")] == []
+    assert len(runs._history(out)) == 1
+    runs.train(asked, out, resume=True)
+    assert len(runs._history(out)) == 3
+
+
+def test_a_checkpoint_of_another_model_is_refused(monkeypatch, tmp_path):
+    small(monkeypatch)
+    asked, out = settings(epochs=2), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(Killed):
+            runs.train(asked, out)
+    with np.load(out / "checkpoint.npz") as saved:
+        arrays = {key: saved[key] for key in saved.files}
+    arrays["2"] = arrays["2"][..., :-1]
+    np.savez(out / "checkpoint.npz", **arrays)
+    with pytest.raises(ValueError, match=r"checkpoint\.npz is of another model"):
+        runs.train(asked, out, resume=True)
+
+
+def test_the_command_needs_a_network_and_data(tmp_path, capsys):
+    assert main(["train", "--out", str(tmp_path / "run")]) == 2
+    assert "train takes a network" in capsys.readouterr().err
+    argv = ["train", "lenet5", "--recipe", "cifar-resnet", "--out", str(tmp_path)]
+    monkeyed = []
+
+    def train(settings, out, **options):
+        monkeyed.append((settings, options))
+        return 0.5
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "train", train)
+        assert main([*argv, "--epochs", "2", "--resume"]) == 0
+    [(asked, options)] = monkeyed
+    assert (asked.network, asked.data, asked.epochs) == ("lenet5", "cifar10", 2)
+    assert (asked.optimizer, asked.batch_size) == ("sgd", 128)
+    assert options == {"resume": True, "tensorboard": False}
