@@ -66,7 +66,8 @@ def classify(
     run, whose network is asked in place of ImageNet's.
 
     Raises:
-        ValueError: there is no picture, no such run, or ``top`` is below 1.
+        ValueError: there is no picture, no such run, or not as many classes as
+            ``top``.
         OSError: the weights are missing, or ``explained`` can't be written.
     """
     files = list(_files(paths))
@@ -79,6 +80,7 @@ def classify(
         _writable(Path(explained).parent)
     checks.integer("classify", "top", top)
     reader = Reader(run)
+    checks.number("classify", "top", top, most=len(reader.names))
     crops, titles, unread = [], [], 0
     for file in files:
         try:
