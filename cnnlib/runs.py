@@ -13,7 +13,6 @@ ends with the history that it would have had. The folder then has::
 import contextlib
 import csv
 import importlib.util
-import io
 import json
 import os
 import platform
@@ -224,7 +223,10 @@ class Keeper(keras.callbacks.Callback):
         arrays = {str(i): np.asarray(v) for i, v in enumerate(values)}
         with written(self.folder / "checkpoint.npz") as part, part.open("wb") as file:
             np.savez(file, history=json.dumps(self.history), **arrays)
-        _write_history(self.folder, self.history)
+        with written(self.folder / "history.csv") as part, part.open("w") as file:
+            rows = csv.DictWriter(file, list(self.history[0]), lineterminator="\n")
+            rows.writeheader()
+            rows.writerows(self.history)
 
 
 @contextlib.contextmanager
@@ -237,15 +239,6 @@ def written(path: Path):
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _write_history(folder: Path, history: list[dict]) -> None:
-    text = io.StringIO()
-    rows = csv.DictWriter(text, list(history[0]), lineterminator="\n")
-    rows.writeheader()
-    rows.writerows(history)
-    with written(folder / "history.csv") as part:
-        part.write_text(text.getvalue())
 
 
 def _history(folder: Path) -> list[dict]:
