@@ -56,8 +56,8 @@ def machine() -> dict[str, object]:
     }
 
 
-def _measured(path: Path, env: dict[str, str], run: Run) -> tuple[list, dict, dict]:
-    """Run a notebook; return its ``runs``, their medians, and all versions.
+def _measured(path: Path, env: dict[str, str], run: Run) -> tuple:
+    """Run a notebook; return its ``runs``, their medians, its ``ladder``, all versions.
 
     Raises:
         CourseError: the notebook fails, or leaves no such list.
@@ -74,11 +74,14 @@ def _measured(path: Path, env: dict[str, str], run: Run) -> tuple[list, dict, di
                 f"{path.stem}: a recorded notebook leaves a list `runs` of dicts "
                 f"with seed, accuracy and seconds ({error})"
             ) from None
-        return runs, medians, ask(client, VERSIONS)
+        ladder = ask(client, '__import__("json").dumps(globals().get("ladder"))')
+        return runs, medians, ladder, ask(client, VERSIONS)
 
 
 def record(runner: Runner, name: str) -> None:
     """Run a notebook at full scale and write ``results/NAME.json`` from its ``runs``.
+
+    Where it also leaves a ``ladder``, the steps to these runs, that is kept as it is.
 
     Raises:
         CourseError: the notebook fails, or leaves no list ``runs`` of dicts with
@@ -91,7 +94,7 @@ def record(runner: Runner, name: str) -> None:
         for _, outcome in done:
             if isinstance(outcome, CourseError):
                 raise outcome
-            runs, medians, versions = outcome
+            runs, medians, ladder, versions = outcome
     data = "CNNLIB_DATA=data " * ("CNNLIB_DATA" in os.environ)
     result = {
         "notebook": path.stem,
@@ -101,7 +104,7 @@ def record(runner: Runner, name: str) -> None:
         "versions": {"python": platform.python_version(), **versions},
         "runs": runs,
         "median": medians,
-    }
+    } | ({"ladder": ladder} if ladder else {})
     write(
         course.root / "results" / f"{path.stem}.json",
         json.dumps(result, indent=1) + "\n",

@@ -86,11 +86,15 @@ def bars(
     height: float = 3,
     digits: int = 0,
     highlight: Collection[str] = (),
+    log: bool = False,
 ) -> Figure:
     """Horizontal bars from the top, their values, to ``digits``, written at the end.
 
-    Those to ``highlight``, by their labels, are orange.
+    Those to ``highlight``, by their labels, are orange. ``log`` is for the horizontal
+    axis, which then begins below the shortest bar; a value of 0 or less is refused.
     """
+    if log and min(values.values()) <= 0:
+        raise ValueError(f"a logarithmic axis has no place for {min(values.values())}")
     if unknown := set(highlight) - set(values):
         raise ValueError(f"no bar is called {sorted(unknown)}; {list(values)} are")
     figure = Figure(height, alt)
@@ -100,8 +104,12 @@ def bars(
     axes.bar_label(drawn, fmt=f"{{:,.{digits}f}}", padding=6)
     axes.invert_yaxis()
     axes.set_xlabel(xlabel)
-    axes.xaxis.set_major_formatter("{x:,.0f}" if max(values.values()) >= 5 else "{x:g}")
     axes.margins(x=0.15)
+    shortest, longest = min(values.values()), max(values.values())
+    if log:
+        axes.set_xscale("log")
+        axes.set_xlim(shortest / 2, shortest / 2 * (2 * longest / shortest) ** 1.15)
+    axes.xaxis.set_major_formatter("{x:,.0f}" if longest >= 5 else "{x:g}")
     return figure
 
 

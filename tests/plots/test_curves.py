@@ -87,6 +87,19 @@ def test_bars_stand_in_order_with_their_values_written():
     show(figure)
 
 
+def test_bars_on_a_logarithmic_axis_all_show_their_ends():
+    values = {"a": 90.0, "b": 9.0, "c": 3.0}
+    figure = plots.bars(values, xlabel="seconds", alt="Three.", digits=1, log=True)
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    assert axes.get_xscale() == "log"
+    assert low == 1.5 and high > 90
+    assert [text.get_text() for text in axes.texts] == ["90.0", "9.0", "3.0"]
+    show(figure)
+    with pytest.raises(ValueError, match="a logarithmic axis has no place for 0"):
+        plots.bars({"a": 1, "b": 0}, xlabel="x", alt="Two.", log=True)
+
+
 def outline(axes):
     """Lower and upper edge of each band, by place."""
     edges = []

@@ -1,0 +1,258 @@
+"""MNIST to 99.0 %: seconds of fit, beside keras.io's example and a twin in PyTorch.
+
+    python benchmarks/mnist.py [--seeds 5] [--example 1] [--held-out]
+
+In every round each takes its turn: keras.io's "simple MNIST convnet" as published, to
+the first epoch after which it reads 99.0 % of the test images (in the first
+``--example`` rounds only, as it takes longest), the twin where torch can be imported,
+and ours, one pass over the training images. Seconds are those of fit, tracing included,
+tests between the epochs not. The peak is that of a product of two square matrices, in
+the precision of the row, in the same run. Nothing was chosen on the test images: with
+``--held-out`` all learn from the first 50,000 training images and are tested on the
+last 10,000, as when the recipe was chosen.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from keras import layers
+
+from cnnlib import datasets
+from cnnlib.models.summary import multiply_adds
+from cnnlib.training import OneCycle, TimeToAccuracy
+
+TARGET, BATCH, PEAK = 0.99, 128, 0.4
+
+
+def half_is_native() -> bool:
+    """Whether the processor multiplies bfloat16 itself, as far as Linux tells."""
+    flags = Path("/proc/cpuinfo")
+    text = flags.read_text() if flags.exists() else ""
+    return "avx512_bf16" in text or "amx_bf16" in text
+
+
+def matrix_peak(dtype: str, side: int = 2048) -> float:
+    """FLOP/s of a product of two square matrices, the best of ten."""
+    a = keras.ops.cast(keras.random.normal((side, side)), dtype)
+    best = float("inf")
+    for _ in range(10):
+        start = time.perf_counter()
+        keras.ops.convert_to_numpy(keras.ops.matmul(a, a)[0, 0])
+        best = min(best, time.perf_counter() - start)
+    return 2 * side**3 / best
+
+
+def flops(model: keras.Model, images: int) -> int:
+    """Of training: an image passes forwards, the error to inputs and to weights.
+
+    No error is passed to the images, so the first layer has two passes of the three.
+    """
+    first, *others = [n for n in map(multiply_adds, model.layers) if n]
+    return 2 * images * (2 * first + 3 * sum(others))
+
+
+def example(data, seed: int) -> tuple[float, float, float]:
+    """https://keras.io/examples/vision/mnist_convnet/: seconds, accuracy, FLOPs.
+
+    Its ``validation_split=0.1`` holds the last tenth back, which it trains without;
+    here as there. It is tested on the test images instead, outside the clock.
+    """
+    x, y, x_test, y_test = data
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, kernel_size=(3, 3), activation="relu"),
+            layers.MaxPooling2D(pool_size=(2, 2)),
+            layers.Conv2D(64, kernel_size=(3, 3), activation="relu"),
+            layers.MaxPooling2D(pool_size=(2, 2)),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    learned = int(len(x) * 0.9)
+    targets = keras.utils.to_categorical(y, 10)[:learned]
+    tests = x_test, keras.utils.to_categorical(y_test, 10)
+    clock = TimeToAccuracy(TARGET, stop=True)
+    model.fit(
+        x[:learned],
+        targets,
+        batch_size=128,
+        epochs=15,
+        validation_data=tests,
+        callbacks=[clock],
+        verbose=0,
+    )
+    seconds, accuracy = clock.history[-1]
+    return seconds, accuracy, flops(model, learned * len(clock.history))
+
+
+def network(kernel=3, stride=1, padding="valid", norm=False, early=False, dense=0):
+    """The example's network, and with other settings what became of it."""
+
+    def block(layer, pool=True):
+        rest = [layers.BatchNormalization(momentum=0.9)] * norm + [layers.ReLU()]
+        pools = [layers.MaxPooling2D()] * pool
+        return [layer, *pools, *rest] if early else [layer, *rest, *pools]
+
+    first = layers.Conv2D(32, kernel, stride, use_bias=not norm)
+    second = layers.Conv2D(64, 3, padding=padding, use_bias=not norm)
+    parts = [*block(first), *block(second), layers.Flatten()]
+    if dense:
+        parts += block(layers.Dense(dense, use_bias=not norm), pool=False)
+    if not norm:
+        parts.append(layers.Dropout(0.5))
+    top = layers.Dense(10, dtype="float32")
+    return keras.Sequential([keras.Input((28, 28, 1)), *parts, top])
+
+
+OURS = {"kernel": 5, "stride": 2, "padding": "same", "norm": True, "early": True}
+OURS |= {"dense": 128}
+
+
+def ours(data, seed: int) -> tuple[float, float, float]:
+    """One pass over the training images: seconds, accuracy, FLOPs."""
+    x, y, x_test, y_test = data
+    keras.utils.set_random_seed(seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if half_is_native() else "float32")
+    try:
+        model = network(**OURS)
+    finally:
+        keras.config.set_dtype_policy(before)
+    rate = OneCycle(PEAK, steps=-(-len(x) // BATCH))
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, jit_compile=False)
+    start = time.perf_counter()
+    optimizer.build(model.trainable_variables)  # so that the step is traced once
+    model.fit(x, y, batch_size=BATCH, verbose=0)
+    seconds = time.perf_counter() - start
+    guess = model.predict(x_test, batch_size=1000, verbose=0).argmax(axis=1)
+    return seconds, np.mean(guess == y_test), flops(model, len(x))
+
+
+def twin(data, seed: int) -> tuple[float, float, float]:
+    """The same network, schedule and precision in PyTorch.
+
+    Raises:
+        ImportError: torch is not there.
+    """
+    import torch
+    from torch import nn
+
+    half = torch.bfloat16 if half_is_native() else torch.float32
+    torch.manual_seed(seed)
+    model = nn.Sequential(
+        nn.Conv2d(1, 32, 5, 2, bias=False),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, padding=1, bias=False),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(64 * 3 * 3, 128, bias=False),
+        nn.BatchNorm1d(128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
+    ).to(memory_format=torch.channels_last)
+    for layer in model:  # as Keras starts, and counts the momentum of statistics
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+    images, x_test = (
+        torch.from_numpy(np.moveaxis(part, -1, 1).copy()) for part in data[::2]
+    )
+    labels = torch.from_numpy(data[1].astype("int64"))
+    start = time.perf_counter()
+    steps = -(-len(images) // BATCH)
+    optimizer = torch.optim.SGD(model.parameters(), PEAK, momentum=0.9, nesterov=True)
+    rate = torch.optim.lr_scheduler.OneCycleLR(
+        *(optimizer, PEAK, steps),
+        pct_start=0.3,
+        div_factor=25,
+        final_div_factor=400,
+        cycle_momentum=False,
+    )
+    for chosen in torch.randperm(len(images)).split(BATCH):
+        x = images[chosen].contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", half, enabled=half != torch.float32):
+            logits = model(x)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(logits.float(), labels[chosen]).backward()
+        optimizer.step()
+        rate.step()
+    seconds = time.perf_counter() - start
+    model.eval()
+    with torch.no_grad():
+        guess = torch.cat([model(part) for part in x_test.split(1000)]).argmax(1)
+    accuracy = np.mean(guess.numpy() == data[3])
+    return seconds, accuracy, flops(network(**OURS), len(images))
+
+
+def main():
+    """Run the rounds and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5, help="rounds; ours from each")
+    parser.add_argument("--example", type=int, default=1, help="rounds with keras.io's")
+    parser.add_argument("--held-out", action="store_true", help="as it was chosen")
+    given = parser.parse_args()
+    try:
+        mnist = datasets.load("mnist")
+    except OSError as error:  # without it there is nothing to measure
+        print(f"MNIST is not at hand: {error}")
+        return
+    x, x_test = (part / np.float32(255) for part in (mnist.x_train, mnist.x_test))
+    data = x, mnist.y_train, x_test, mnist.y_test
+    if given.held_out:
+        data = x[:50_000], data[1][:50_000], x[50_000:], data[1][50_000:]
+    half = "bfloat16" if half_is_native() else "float32"
+    peaks = {kind: matrix_peak(kind) for kind in ("float32", half)}
+    print(
+        f"Python {platform.python_version()}, Keras {keras.version()} on "
+        f"{keras.backend.backend()}, {os.cpu_count()} cores at load "
+        f"{os.getloadavg()[0]:.1f}; {len(data[0]):,} images, seeds 0 to "
+        f"{given.seeds - 1}; matrix products at "
+        + ", ".join(f"{peak / 1e9:.0f} GFLOP/s in {kind}" for kind, peak in peaks.items())
+    )
+    runners = {
+        "keras.io's example": (example, "float32", given.example),
+        "ours in PyTorch": (twin, half, given.seeds),
+        "ours": (ours, half, given.seeds),
+    }
+    found = {name: [] for name in runners}
+    for seed in range(given.seeds):
+        for name, (run, _, rounds) in runners.items():
+            if seed < rounds:
+                try:
+                    found[name].append(run(data, seed))
+                except ImportError as error:
+                    runners[name] = run, half, 0
+                    print(f"absent: {name} ({error})")
+    base = statistics.median(seconds for seconds, *_ in found["keras.io's example"])
+    print("\n| | runs | fit [s] | ratio | accuracy, median | least | of the peak |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, (_, kind, _) in runners.items():
+        if found[name]:
+            seconds, accuracy, work = (list(c) for c in zip(*found[name], strict=True))
+            middle = statistics.median(seconds)
+            share = statistics.median(np.divide(work, seconds)) / peaks[kind]
+            print(
+                f"| {name} | {len(seconds)} | {middle:.2f} | {base / middle:.1f} | "
+                f"{statistics.median(accuracy):.2%} | {min(accuracy):.2%} | {share:.0%} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
