@@ -39,7 +39,7 @@ test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installe
 	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest -n $(or $(JOBS),auto) --dist worksteal tests --ignore=tests/tools --ignore=tests/notebooks
 
 bench: env ## measure builders, augmentation and attacks beside their peers
-	@for topic in models resnet1001 augment fooling; do $(PY) benchmarks/$$topic.py || exit 1; done
+	@for topic in models resnet1001 augment fooling mnist; do $(PY) -m benchmarks.$$topic || exit 1; done
 
 lab: env ## open JupyterLab on the first notebook (PORT=8889 for another port)
 	@$(PY) -m tools lab --port $(PORT)
