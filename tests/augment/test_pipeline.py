@@ -39,6 +39,68 @@ def test_pipelines_do_what_the_papers_say():
     assert augment.pipeline("unet", displacement=2).layers[0].displacement == 2
 
 
+KEPT = (
+    "flip interpolation fill_mode fill_value size padding displacement grid rotation "
+    "zoom translation shear strength factor value_range"
+).split()
+SETTINGS = {
+    "cifar": [
+        {"flip": "horizontal", "fill_mode": "constant", "size": None, "padding": 4}
+    ],
+    "alexnet": [
+        {"flip": "horizontal", "fill_mode": "constant", "size": 224, "padding": 0},
+        {"strength": 0.1, "value_range": (0, 1)},
+    ],
+    "unet": [
+        {
+            "displacement": 10.0,
+            "grid": 3,
+            "rotation": 180,
+            "translation": 0.05,
+            "flip": "horizontal_and_vertical",
+            "fill_mode": "mirror",
+        },
+        {"factor": (0, 0.1), "value_range": (0.0, 1.0)},
+        {"factor": (-0.05, 0.05), "value_range": [0, 1]},
+    ],
+    "digits": [
+        {
+            "displacement": 0.8,
+            "grid": 5,
+            "rotation": 12,
+            "zoom": 0.12,
+            "translation": 0.08,
+            "shear": 10,
+            "fill_mode": "constant",
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("name", augment.PIPELINES)
+def test_every_setting_of_a_pipeline_is_on_record(name):
+    made = augment.pipeline(name, value_range=(0, 1), seed=5)
+    for layer, record in zip(made.layers, SETTINGS[name], strict=True):
+        config = layer.get_config()
+        zero = {"fill_value": 0} if record.get("fill_mode") == "constant" else {}
+        found = {key: config[key] for key in KEPT if key in config}
+        assert {**zero, **found} == {**zero, **record}
+    assert [layer.seed for layer in made.layers] == [15, 16, 17][: len(made.layers)]
+
+
+@pytest.mark.parametrize("value_range", [(0, 1), (0, 255), (-1, 1)])
+@pytest.mark.parametrize("name", ["cifar", "unet", "digits"])
+def test_a_pipeline_stays_within_its_range(name, value_range):
+    low, high = value_range
+    x = (low + (high - low) * (rng.random((16, 24, 24, 1)) > 0.5)).astype("float32")
+    made = augment.pipeline(name, value_range=value_range, seed=1)
+    moved = array(made(x))
+    slack = 1e-4 * (high - low)
+    assert moved.min() >= low - slack
+    assert moved.max() <= high + slack
+    assert np.ptp(moved) > 0.8 * (high - low)
+
+
 def test_no_two_layers_of_seeded_pipelines_draw_alike():
     made = [augment.pipeline("unet", seed=seed).layers for seed in (0, 1, 2)]
     assert len({layer.seed for layers in made for layer in layers}) == 9
