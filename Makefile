@@ -19,7 +19,7 @@ endif
 endif
 export JOBS
 
-.PHONY: help talk test test-jax bench lab notebooks bands slides sync record clean python env env-jax
+.PHONY: help talk test test-jax bench lab notebooks bands slides pdf sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -50,8 +50,11 @@ notebooks: env ## make the stored outputs anew (NOTEBOOK=02 for one of them)
 bands: env ## measure how far each printed value spreads, over seeds and threads (NOTEBOOK=02)
 	@$(PY) -m tools bands $(NOTEBOOK)
 
-slides: env ## make the decks from the stored notebooks, without running them
+slides: env ## make the decks, and that of the whole talk, without running notebooks
 	@$(PY) -m tools slides
+
+pdf: slides ## print the decks as PDF, by Chromium (NOTEBOOK=02, or NOTEBOOK=talk, for one)
+	@$(PY) -m tools pdf $(NOTEBOOK)
 
 sync: env ## bring README, map and links up to the notebooks
 	@$(PY) -m tools sync

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tools import bands, build, check, execute, lab, lines, numbers, record, sync
+from tools import bands, build, check, execute, lab, lines, numbers, pdf, record, sync
 from tools.course import Course, CourseError
 from tools.kernel import Limits
 from tools.lock import alone
@@ -38,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("jobs", help="print how many notebooks run side by side")
     commands.add_parser("slides", help="make decks from the stored notebooks")
+    paper = commands.add_parser("pdf", help="print decks, by Chromium")
+    paper.add_argument("names", nargs="*", metavar="NOTEBOOK")
     commands.add_parser("sync", help="write the README's table, the map, the links")
     commands.add_parser("lines", help="count the library's lines")
     commands.add_parser("numbers", help="count bands, and lines of True or False")
@@ -68,6 +70,8 @@ def _do(args: argparse.Namespace, course: Course, progress: Progress) -> int:
         case "slides":
             with alone(course, "talk", progress):
                 build.slides(course, progress)
+        case "pdf":
+            pdf.pdf(course, args.names, progress)
         case "sync":
             for path in sync.sync(course):
                 progress.say(f"{path.relative_to(course.root)}  brought up to date")

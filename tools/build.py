@@ -60,6 +60,19 @@ def _draw(course: Course, path: Path, kind: str, make: Callable) -> bool:
     return True
 
 
+def _draw_talk(course: Course, folder: Path) -> str:
+    """Make the deck of the whole talk from a folder's notebooks if it is stale."""
+    paths = [folder / path.name for path in course.notebooks()]
+    told = [(nbformat.read(path, as_version=4), path) for path in paths]
+    target = course.build / "decks/talk.html"
+    key = digest(*(_rendering_key(course, nb) for nb, _ in told))
+    if _made_from(target) == key:
+        return "up to date"
+    told = [(nb, Lesson.of(path, nb)) for nb, path in told]
+    write(target, render.talk(course, told, key))
+    return "deck"
+
+
 def verdicts(nb) -> list[claims.Verdict]:
     """The verdicts that a notebook's code cells printed."""
     outputs = (o for cell in nb.cells for o in cell.get("outputs", ()))
@@ -94,7 +107,8 @@ def _sweep(course: Course) -> None:
         [path.stem for path in paths]
         for paths in (course.notebooks(), course.solutions())
     )
-    kinds = dict.fromkeys(("executed", "pages", "decks"), lessons)
+    kinds = dict.fromkeys(("executed", "pages"), lessons)
+    kinds["decks"] = [*lessons, "talk"]
     for kind, stems in (kinds | {"pages/solutions": solved}).items():
         for path in (course.build / kind).glob("*.*"):
             if path.stem not in stems:
@@ -145,6 +159,7 @@ def talk(runner: Runner) -> None:
     report(errors)
     for path in course.solutions():
         _draw(course, path, "pages/solutions", render.solution)
+    progress.say(f"the whole talk  {_draw_talk(course, course.build / 'executed')}")
     ruled = gather(list(done.values()))
     values = {"lessons": lessons, "verdicts": ruled, "sections": claims.SECTIONS}
     for name in ("claims", "index"):
@@ -160,3 +175,5 @@ def slides(course: Course, progress: Progress) -> None:
     for path in course.notebooks():
         stale = _draw(course, path, "decks", render.deck)
         progress.say(f"{path.stem}  {'deck' if stale else 'up to date'}")
+    folder = course.root / "notebooks"
+    progress.say(f"the whole talk  {_draw_talk(course, folder)}")

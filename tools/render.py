@@ -1,9 +1,7 @@
 """Turns notebooks into pages and decks that ask no network for anything."""
 
-import ast
 import os
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -22,9 +20,11 @@ from nbconvert.filters.markdown_mistune import (
 from pygments.formatters import HtmlFormatter
 
 from cnnlib import claims
+from tools import slides
 from tools.course import TITLE, Course, CourseError, Lesson
 
 TEMPLATES = Path(__file__).with_name("templates")
+TALK = 60  # minutes
 RULINGS = {
     "holds": "✓ Holds",
     "corrected": "≠ Corrected",
@@ -107,57 +107,6 @@ def pieces(text: str) -> list[str | claims.Verdict]:
     return found
 
 
-@dataclass
-class Slide:
-    """What stands on one slide; how it is laid out is seen in the browser."""
-
-    kind: str
-    heading: str = ""
-    cells: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
-
-
-def slides(nb: nbformat.NotebookNode) -> list[list[Slide]]:
-    """Arrange a notebook's cells in slides, and slides in stacks, by their types."""
-    stacks: list[list[Slide]] = []
-    fragments = 0
-    for cell in nb.cells:
-        kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
-        tags = cell.metadata.get("tags", [])
-        if kind == "skip" or "remove-deck" in tags:
-            continue
-        if kind == "notes":
-            if stacks:
-                stacks[-1][-1].notes.append(cell)
-            continue
-        if kind == "slide" or not stacks:
-            stacks.append([Slide("slide" if stacks else "title")])
-            fragments = 0
-        elif kind == "subslide":
-            stacks[-1].append(Slide("slide"))
-            fragments = 0
-        fragments += kind == "fragment"
-        cell.metadata.transient = {
-            "remove_source": cell.cell_type == "code"
-            and ("remove-input" in tags or _only_settles(cell.source)),
-            "fragment": fragments - 1 if fragments else None,
-        }
-        stacks[-1][-1].cells.append(cell)
-    for slide in (slide for stack in stacks for slide in stack):
-        first = slide.cells[0]
-        if first.cell_type == "markdown" and first.source.startswith("#"):
-            slide.heading, _, first.source = first.source.partition("\n")
-    return stacks
-
-
-def _only_settles(source: str) -> bool:
-    """Whether code is one claims line, which its verdict says better on a slide."""
-    try:
-        return source.startswith("claims.") and len(ast.parse(source).body) == 1
-    except SyntaxError:  # a line of IPython's own
-        return False
-
-
 @cache
 def _asset(name: str) -> str:
     """A file of reveal.js, fit to stand inside a script or style element."""
@@ -175,6 +124,9 @@ GLOBALS = {
     "asset": _asset,
     "own": _own,
     "pygments_css": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
+    "pygments_dark": HtmlFormatter(style="github-dark").get_style_defs(
+        ".dark .highlight"
+    ),
     "ledger": claims.LEDGER,
     "rulings": RULINGS,
 }
@@ -220,11 +172,11 @@ def _render(
     template: str, course: Course, nb, lesson: Lesson, made_from: str, **resources
 ) -> str:
     stems = [path.stem for path in course.notebooks()]
-    here = stems.index(lesson.stem)
+    here = stems.index(lesson.stem) if lesson.stem in stems else -1
     resources |= GLOBALS | {
         "lesson": lesson,
         "made_from": made_from,
-        "previous": stems[here - 1] if here else None,
+        "previous": stems[here - 1] if here > 0 else None,
         "next": stems[here + 1] if here + 1 < len(stems) else None,
     }
     exporter = _Exporter(course, stems, template)
@@ -288,8 +240,30 @@ def solution(course: Course, nb, lesson: Lesson, made_from: str) -> str:
 
 def deck(course: Course, nb, lesson: Lesson, made_from: str) -> str:
     """The notebook as one self-contained deck of slides."""
-    stacks = slides(nb)
+    stacks = slides.stacks(nb, lesson.stem)
+    slides.timed(stacks, _minutes(lesson))
     return _render("deck.html.j2", course, nb, lesson, made_from, stacks=stacks)
+
+
+def talk(course: Course, told: list[tuple], made_from: str) -> str:
+    """The whole talk as one deck; ``told`` has notebooks with their lessons."""
+    decks = {lesson.stem: slides.stacks(nb, lesson.stem) for nb, lesson in told}
+    stacks = slides.whole_talk(decks)
+    opening = slides.Slide("entry", f"# {TITLE}", name="talk", number="1")
+    stacks.insert(0, [opening])
+    slides.timed(stacks, TALK)
+    lesson = Lesson("talk", TITLE, "", "", str(TALK))
+    first = {stack[0].deck: stack[0] for stack in reversed(stacks)}
+    parts = [(lesson, first[lesson.stem]) for _, lesson in told if lesson.stem in first]
+    nb = nbformat.v4.new_notebook()
+    return _render(
+        "deck.html.j2", course, nb, lesson, made_from, stacks=stacks, parts=parts
+    )
+
+
+def _minutes(lesson: Lesson) -> int:
+    """The most minutes that a lesson says it takes."""
+    return int(re.findall(r"\d+", lesson.minutes or "20")[-1])
 
 
 def plain(template: str, **values) -> str:

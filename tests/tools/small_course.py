@@ -33,13 +33,13 @@ def printed(text, name="stdout"):
     return v4.new_output("stream", name=name, text=text)
 
 
-def picture(width=6, height=4, kind="display_data"):
+def picture(width=6, height=4, kind="display_data", alt="A rising line"):
     figure, stream = Figure(figsize=(width, height)), io.BytesIO()
     figure.subplots().plot([0, 1], [0, 1])
     figure.savefig(stream, format="png")
     data = {"image/png": base64.b64encode(stream.getvalue()).decode()}
-    alt = {"image/png": {"alt": "A rising line"}}
-    return v4.new_output(kind, data=data, metadata=alt)
+    words = {"image/png": {"alt": alt}}
+    return v4.new_output(kind, data=data, metadata=words)
 
 
 class SmallCourse:

@@ -1,12 +1,16 @@
-// Lays out every slide before reveal.js starts: figures below or beside the text,
-// wherever they come out larger, in the largest type that leaves them room.
+// Lays out every slide before reveal.js starts: a picture over or beside its text,
+// wherever it comes out larger, in the largest type that costs it nothing.
 // Everything is measured, in the pixels of the 1280×720 sheet.
-const TYPE = [[28, 24], [28, 23], [28, 22], [28, 21], [28, 20], [26, 20]]; // text, code
-const COLUMNS = [440, 500, 560, 620, 680, 740, 800]; // widths of the text beside a figure
-const HIGH = 340, WIDE = 1100; // a figure lower and narrower is worth smaller type
-const BESIDE = 1.15; // a figure must be so much larger to stand beside its text
+const TYPE = { // text, code
+  picture: [[40, 24], [37, 24], [34, 24], [32, 24], [30, 24], [28, 24], [26, 24]],
+  message: [[36, 30], [34, 28], [32, 26], [30, 24], [28, 22], [26, 20]],
+  below: [[28, 24], [28, 23], [28, 22], [28, 21], [28, 20], [26, 20], [24, 20], [22, 20]],
+  other: [[40, 24], [38, 24], [36, 24], [34, 24], [32, 24], [30, 24], [28, 24], [26, 24]],
+};
+const COLUMNS = [280, 320, 360, 420, 480, 540]; // widths of the text beside a picture
+const COSTS = 0.97; // of its greatest area, what a picture may give for larger type
 
-function lay(body, [text, code], column, wrapped) {
+function lay(body, {type: [text, code], column, wrapped}) {
   body.style.cssText = `--text: ${text}px; --code: ${code}px; --column: ${column}px`;
   body.classList.toggle('beside', column > 0);
   body.classList.toggle('wrapped', wrapped);
@@ -18,52 +22,57 @@ function fits(body) {
       e => e.scrollWidth <= e.clientWidth);
 }
 
-// How many times its own size the smallest figure is drawn, and whether all are large.
-function drawn(images) {
-  const scales = images.map(e =>
-    Math.min(e.clientWidth / e.naturalWidth, e.clientHeight / e.naturalHeight));
-  const large = images.every((e, n) =>
-    scales[n] * e.naturalHeight >= HIGH || scales[n] * e.naturalWidth >= WIDE);
-  return {scale: Math.min(...scales), large};
+// The area that a picture covers: its box may be larger than what is drawn in it.
+function drawn(image) {
+  const scale = Math.min(
+    image.clientWidth / image.naturalWidth, image.clientHeight / image.naturalHeight);
+  return scale * scale * image.naturalWidth * image.naturalHeight;
 }
 
 function fit(slide) {
   const body = slide.querySelector('.body');
   const figures = [...body.querySelectorAll('.figure')];
   const images = figures.map(figure => figure.querySelector('img'));
-  const columns = figures.length && body.querySelector('.text, pre, .verdict')
+  const beside = slide.classList.contains('picture');
+  const columns = images.length && beside && body.querySelector('.text, pre, .ruled, .verdict')
     ? [0, ...COLUMNS] : [0];
   figures.forEach((figure, n) => figure.style.setProperty('--nth', n));
-  body.parentElement.style.setProperty('--figures', figures.length);
-  const best = roomiest(body, images, columns, false)
-    || roomiest(body, images, columns, true) // lines of code broken where they must be
-    || {type: TYPE.at(-1), column: 0, wrapped: true};
-  lay(body, best.type, best.column, best.wrapped);
-}
-
-// The layout with the largest figures, in the largest type in which they are large.
-function roomiest(body, images, columns, wrapped) {
-  let best = null;
-  for (const type of TYPE) {
-    for (const column of columns) {
-      lay(body, type, column, wrapped);
+  slide.style.setProperty('--figures', figures.length);
+  const types = TYPE[slide.className.split(' ')[0]] || TYPE.other;
+  for (const wrapped of [false, true]) { // lines of code broken where they must be
+    const found = [];
+    for (const type of types) for (const column of columns) {
+      const layout = {type, column, wrapped};
+      lay(body, layout);
       if (!fits(body)) continue;
-      const {scale, large} = drawn(images);
-      const worth = column ? scale : scale * BESIDE;
-      // Of two columns that leave a figure its size, the wider one.
-      const wider = best && column && best.type === type && worth === best.worth;
-      if (!best || worth > best.worth || wider)
-        best = {type, column, wrapped, worth, large};
+      found.push({...layout, area: images.reduce((sum, e) => sum + drawn(e), 0)});
+      if (!images.length) return;
     }
-    if (best && best.large) break;
+    const most = Math.max(...found.map(layout => layout.area));
+    const best = found.find(layout => layout.area >= COSTS * most);
+    if (best) return lay(body, best);
   }
-  return best;
 }
 
 function fitAll() {
-  for (const slide of document.querySelectorAll('section.slide, section.title')) {
+  for (const slide of document.querySelectorAll('.slides section:not(:has(> section))')) {
     slide.classList.add('measured');
     fit(slide);
     slide.classList.remove('measured');
   }
 }
+
+const root = document.documentElement, printed = /print-pdf/.test(location.search);
+root.classList.toggle(
+  'dark', !printed && matchMedia('(prefers-color-scheme: dark)').matches);
+window.addEventListener('load', () => { // figures have their sizes only now
+  fitAll();
+  Reveal.initialize({
+    width: 1280, height: 720, margin: 0, center: false, display: 'flex',
+    hash: true, transition: 'none', controlsTutorial: false, scrollActivationWidth: null,
+    pdfSeparateFragments: false, plugins: [RevealNotes],
+    keyboard: {68: () => root.classList.toggle('dark')}, // D
+  });
+  // Printing waits for frames; without a window something must move to get them.
+  if (printed) setInterval(() => document.body.style.order = Math.random(), 20);
+});
