@@ -2,13 +2,13 @@
 // wherever it comes out larger, in the largest type that costs it nothing.
 // Everything is measured, in the pixels of the 1280×720 sheet.
 const TYPE = { // text, code
-  picture: [[40, 24], [37, 24], [34, 24], [32, 24], [30, 24], [28, 24], [26, 24]],
+  picture: [[40, 24], [37, 24], [34, 24], [32, 24], [30, 24], [28, 24], [26, 24], [24, 24]],
   message: [[36, 30], [34, 28], [32, 26], [30, 24], [28, 22], [26, 20]],
   below: [[28, 24], [28, 23], [28, 22], [28, 21], [28, 20], [26, 20], [24, 20], [22, 20]],
   other: [[40, 24], [38, 24], [36, 24], [34, 24], [32, 24], [30, 24], [28, 24], [26, 24]],
 };
 const COLUMNS = [280, 320, 360, 420, 480, 540]; // widths of the text beside a picture
-const COSTS = 0.97; // of its greatest area, what a picture may give for larger type
+const COSTS = 0.99; // of its greatest area, what a picture may give for larger type
 
 function lay(body, {type: [text, code], column, wrapped}) {
   body.style.cssText = `--text: ${text}px; --code: ${code}px; --column: ${column}px`;
