@@ -242,7 +242,9 @@ def _front(unit: _Unit) -> list[Slide]:
         brief = all(words(verdict.evidence) <= WORDS / 2 for verdict in said)
         cells = [*_verdicts(unit), *text] if brief else text
         front = Slide("ruling", unit.heading, cells, rulings=[] if brief else said)
-        below = [slide for slide in below if not brief or _more(slide)]
+        for slide in below if brief else []:
+            slide.cells = [cell for cell in slide.cells if not _rules_only(cell)]
+        below = [s for s in below if any(c.cell_type == "code" for c in s.cells)]
     return [front, *below]
 
 
@@ -269,13 +271,9 @@ def _verdicts(unit: _Unit) -> list:
     return found
 
 
-def _more(slide: Slide) -> bool:
-    """Whether a slide below a ruling says more than the ruling."""
-    return any(
-        cell.cell_type == "code"
-        and not (cell.metadata.transient["remove_source"] and _said([cell]))
-        for cell in slide.cells
-    )
+def _rules_only(cell) -> bool:
+    """Whether a cell shows nothing but its ruling, and what is printed with it."""
+    return bool(cell.metadata.transient["remove_source"] and _said([cell]))
 
 
 def _message(unit: _Unit, stem: str) -> list[Slide]:

@@ -88,7 +88,7 @@ class Browser:
         self.events.clear()
         self.send("Page.navigate", url=url)
         self.until(
-            f"document.readyState == 'complete' && location.href != 'about:blank'"
+            "document.readyState == 'complete' && location.href != 'about:blank'"
         )
 
     def size(self, width, height):
