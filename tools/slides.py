@@ -315,7 +315,8 @@ def stacks(nb: nbformat.NotebookNode, stem: str = "") -> list[list[Slide]]:
         else:
             unit.parts[1:] = [p for p in unit.parts[1:] if p]
             slides = [Slide("below", unit.heading, part) for part in unit.parts if part]
-            slides = slides or [Slide("below", unit.heading)]
+            if not slides:  # its cells are all for the notebook
+                continue
             slides[0].notes = unit.notes
             (waiting if unit.front or waiting else made[-1]).extend(slides)
             continue
