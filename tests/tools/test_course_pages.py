@@ -138,7 +138,7 @@ def test_notes_are_folded_on_a_page_and_an_aside_in_a_deck(built):
 def test_a_deck_has_stacks_and_a_title_slide(built):
     stacks = built["decks"].select(".slides > section")
     assert [len(stack.select("section")) for stack in stacks] == [2, 4, 2]
-    assert "title" in stacks[0]["class"]
+    assert "title" in stacks[0].section["class"]
     numbers = [footer.b.text for footer in built["decks"].select("footer")]
     assert numbers == ["1", "1.1", "2", "2.1", "2.2", "2.3", "3", "3.1"]
     assert built["decks"].title.text == "Everything"
