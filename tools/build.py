@@ -60,17 +60,17 @@ def _draw(course: Course, path: Path, kind: str, make: Callable) -> bool:
     return True
 
 
-def _draw_talk(course: Course, folder: Path) -> str:
+def _draw_talk(course: Course, folder: Path, say: Callable) -> None:
     """Make the deck of the whole talk from a folder's notebooks if it is stale."""
     paths = [folder / path.name for path in course.notebooks()]
     told = [(nbformat.read(path, as_version=4), path) for path in paths]
     target = course.build / "decks/talk.html"
     key = digest(*(_rendering_key(course, nb) for nb, _ in told))
     if _made_from(target) == key:
-        return "up to date"
+        return
     told = [(nb, Lesson.of(path, nb)) for nb, path in told]
     write(target, render.talk(course, told, key))
-    return "deck"
+    say("the whole talk  deck")
 
 
 def verdicts(nb) -> list[claims.Verdict]:
@@ -159,7 +159,7 @@ def talk(runner: Runner) -> None:
     report(errors)
     for path in course.solutions():
         _draw(course, path, "pages/solutions", render.solution)
-    progress.say(f"the whole talk  {_draw_talk(course, course.build / 'executed')}")
+    _draw_talk(course, course.build / "executed", progress.say)
     ruled = gather(list(done.values()))
     values = {"lessons": lessons, "verdicts": ruled, "sections": claims.SECTIONS}
     for name in ("claims", "index"):
@@ -175,5 +175,4 @@ def slides(course: Course, progress: Progress) -> None:
     for path in course.notebooks():
         stale = _draw(course, path, "decks", render.deck)
         progress.say(f"{path.stem}  {'deck' if stale else 'up to date'}")
-    folder = course.root / "notebooks"
-    progress.say(f"the whole talk  {_draw_talk(course, folder)}")
+    _draw_talk(course, course.root / "notebooks", progress.say)

@@ -200,7 +200,7 @@ def outside(fronts):
 
 def test_the_whole_talk_is_one_deck_of_an_hour(stored, window):
     course = Course(stored)
-    build._draw_talk(course, stored / "notebooks")
+    build._draw_talk(course, stored / "notebooks", print)
     talk = course.build / "decks/talk.html"
     for path in STORED:  # its links lead to them
         drawn(stored, path.stem)
