@@ -20,7 +20,7 @@ LOG = re.compile(
     r"[IWEF]0000 00:00|absl::Init|cpu_feature_guard|oneDNN|cudart_stub|cuda_platform"
     r"|computation_placer|TF_ENABLE_ONEDNN"
 )
-LARGEST = 2_000_000  # bytes of a stored notebook; noise over photographs is large
+LARGEST = 3_500_000  # bytes of a stored notebook; noise over photographs is large
 
 
 def complaints(path: Path) -> list[str]:

@@ -216,7 +216,7 @@ FAULTS = {
     "stores an address": lambda nb: nb.cells[4].outputs.append(
         printed("<History at 0x7f96cc745e90>")
     ),
-    "bytes are stored": lambda nb: edit(nb, -1, source=LAST + " " * 2_000_000),
+    "bytes are stored": lambda nb: edit(nb, -1, source=LAST + " " * 3_500_000),
 }
 
 
