@@ -1,5 +1,6 @@
 """Prints decks: one page for each slide, by a browser without a window."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -38,11 +39,17 @@ def pdf(course: Course, names: list[str], progress: Progress) -> None:
             )
         made = course.build / "pdf" / f"{stem}.pdf"
         made.parent.mkdir(parents=True, exist_ok=True)
-        _print(browser, deck, made)
+        slides = deck.read_text("utf-8").count('<section class="')
+        # A browser on a busy machine may print before the slides are laid out.
+        tries = (_pages(browser, deck, made) == slides for _ in range(5))
+        if not any(tries):
+            made.unlink()
+            raise CourseError(f"{Path(browser).name} did not print all of {deck.name}")
         progress.say(f"{stem}  {made.stat().st_size / 1e6:.1f} MB")
 
 
-def _print(browser: str, deck: Path, made: Path) -> None:
+def _pages(browser: str, deck: Path, made: Path) -> int:
+    """Print a deck; the number of its pages."""
     made.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as profile:
         command = [
@@ -57,3 +64,4 @@ def _print(browser: str, deck: Path, made: Path) -> None:
     if not made.exists():
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise CourseError(f"{Path(browser).name} did not print {deck.name}: {last}")
+    return len(re.findall(rb"/Type\s*/Page\b", made.read_bytes()))
