@@ -156,15 +156,13 @@ def tests(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The tests of a module, nearest first: those that mirror it, then its room's."""
     room = path.relative_to(ROOT / "cnnlib").parts[0].removesuffix(".py")
     folder, stem = ROOT / "tests" / room, path.stem.strip("_")
-    every = sorted((ROOT / "tests").rglob("test_*.py"))
-    own = [p for p in every if stem in p.stem or p.stem[5:] in stem]
-    near = [p for p in own if not folder.is_dir() or folder in p.parents]
-    if near:
-        yield "its own", [str(p.relative_to(ROOT)) for p in near]
-    rest = sorted(folder.glob("test_*.py")) if folder.is_dir() else []
-    rest = [p for p in rest if p not in near]
-    if rest:
-        yield "its room's", [str(p.relative_to(ROOT)) for p in rest]
+    # A room without a folder of tests has them beside the folders.
+    every = sorted((folder if folder.is_dir() else ROOT / "tests").glob("test_*.py"))
+    near = [p for p in every if stem in p.stem or p.stem[5:] in stem]
+    rest = [p for p in every if p not in near]
+    for who, files in (("its own", near), ("its room's", rest)):
+        if files:
+            yield who, [str(p.relative_to(ROOT)) for p in files]
 
 
 def noticed(tree: Path, files: list[str]) -> bool:
