@@ -89,6 +89,17 @@ def test_the_cameraman_is_grey():
     assert (photo == photo[..., :1]).all()
 
 
+def test_digits_are_enlarged_about_their_middle():
+    """To turn a digit and to enlarge it can be exchanged; its mass stays, too."""
+    small, large = datasets.load("digits").x_test, datasets.load("digits28").x_test
+    assert large.sum() / 255 / 3.5**2 == pytest.approx(small.sum() / 16, rel=0.01)
+    rows = np.arange(28) - 13.5
+    places = (large[..., 0].sum(axis=(0, 2)) * rows).sum() / large.sum()
+    before = (small[..., 0].sum(axis=(0, 2)) * (np.arange(8) - 3.5)).sum() / small.sum()
+    assert places / 3.5 == pytest.approx(before, abs=0.01)
+    assert large[0, 8:16, 10, 0].tolist() == [112, 94, 80, 69, 57, 45, 34, 28]
+
+
 def test_unknown_names_get_the_nearest_and_the_known_ones():
     with pytest.raises(ValueError, match=r"'minst'.*nearest is 'mnist'.*cifar100"):
         datasets.load("minst")

@@ -176,3 +176,22 @@ def test_the_real_gunpoint_is_whole():
     assert data.x_test.shape == (150, 150, 1)
     assert np.bincount(data.y_train).tolist() == [24, 26]
     assert np.bincount(data.y_test).tolist() == [76, 74]
+
+
+def test_events_begin_and_last_as_long_as_saito_has_it():
+    """Of cylinders, which stand 6 high, seen in their places and lengths."""
+    data = datasets.cylinder_bell_funnel(train=2000, test=1, seed=3)
+    x = data.x_train[data.y_train == 0][..., 0]
+    # A step up or down is seen best in the difference of means over six places.
+    sums = np.cumsum(np.pad(x, [(0, 0), (1, 0)]), axis=1)
+    means = (sums[:, 6:] - sums[:, :-6]) / 6
+    rise = (means[:, 6:] - means[:, :-6]).argmax(axis=1) + 6
+    fall = (means[:, 6:] - means[:, :-6]).argmin(axis=1) + 6
+    clear = (fall > rise) & (fall < 122)
+    # It begins at 16 to 32, counted from 1, and is seen at 33 to 97 places.
+    low, high = np.percentile(rise[clear] + 1, (2, 98))
+    assert low == pytest.approx(16, abs=1)
+    assert high == pytest.approx(32, abs=1)
+    low, high = np.percentile((fall - rise)[clear], (1, 99))
+    assert low == pytest.approx(33, abs=1.5)
+    assert high == pytest.approx(96, abs=2.5)

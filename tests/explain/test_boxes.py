@@ -1,4 +1,5 @@
 import explainable as nets
+import keras
 import numpy as np
 from keras import layers
 
@@ -32,3 +33,11 @@ def test_an_outline_tells_what_a_summary_tells():
     assert sum(box.parameters for box in explain.outline(model)) == model.count_params()
     model(np.zeros((1, 12, 14, 1)))  # to outline a model leaves it usable
     assert len(nested._inbound_nodes) == 1
+
+
+def test_an_operation_that_is_no_layer_has_no_parameters():
+    image = keras.Input((4, 4, 1), name="image")
+    model = keras.Model(image, keras.ops.relu(image) * 2)
+    boxes = explain.outline(model)[1:]
+    assert [box.kind for box in boxes] == ["Relu", "Multiply"]
+    assert [box.parameters for box in boxes] == [0, 0]
