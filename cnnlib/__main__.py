@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     seen = commands.add_parser("classify", help="what ImageNet's network sees")
     seen.add_argument("picture", nargs="+", help="a picture, or a folder of them")
-    seen.add_argument("--top", type=int, default=5, help="how many classes to tell")
+    seen.add_argument("--top", type=int, help="how many classes to tell; 5")
     seen.add_argument("--explain", metavar="FILE", help="draw where they are seen")
     seen.add_argument("--model", metavar="RUN", help="the folder of a training run")
     turned = commands.add_parser("fool", help="turn a picture into an ostrich")

@@ -55,15 +55,16 @@ class Reader:
 
 def classify(
     paths: Sequence[str],
-    top: int = 5,
+    top: int | None = None,
     explained: str | None = None,
     run: str | None = None,
 ) -> int:
     """Print the likeliest classes of each picture; 1 where one could not be read.
 
-    A folder stands for the files in it. ``explained`` is a file to draw the pictures
-    into, each with where its likeliest class is seen; ``run`` the folder of a training
-    run, whose network is asked in place of ImageNet's.
+    A folder stands for the files in it; ``top`` is 5, or as many classes as there are,
+    where it is None. ``explained`` is a file to draw the pictures into, each with where
+    its likeliest class is seen; ``run`` the folder of a training run, whose network is
+    asked in place of ImageNet's.
 
     Raises:
         ValueError: there is no picture, no such run, or not as many classes as
@@ -78,8 +79,10 @@ def classify(
         if (kind := Path(explained).suffix[1:]) not in kinds:
             raise ValueError(f"pictures are {', '.join(kinds)}; given .{kind}")
         _writable(Path(explained).parent)
-    checks.integer("classify", "top", top)
+    if top is not None:
+        checks.integer("classify", "top", top)
     reader = Reader(run)
+    top = min(5, len(reader.names)) if top is None else top
     checks.number("classify", "top", top, most=len(reader.names))
     crops, titles, unread = [], [], 0
     for file in files:
