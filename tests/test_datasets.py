@@ -372,6 +372,16 @@ def test_a_broken_npz_is_refused(content, folder, small):
     refused("mnist", folder / "mnist.npz", sha(content))
 
 
+@pytest.mark.parametrize("at", [75, 90, 120])
+def test_an_npz_that_does_not_decompress_is_refused(at, folder, small):
+    path = folder / "mnist.npz"
+    save_npz(path, small.mnist)
+    content = bytearray(path.read_bytes())
+    content[at : at + 40] = b"\xff" * 40
+    path.write_bytes(content)
+    refused("mnist", path, "damaged or cut short", sha(bytes(content)))
+
+
 def test_an_npz_that_lacks_an_array_is_refused(folder, small):
     np.savez(folder / "mnist.npz", x_train=small.mnist[0])
     refused("mnist", folder / "mnist.npz", "y_train")
@@ -396,6 +406,13 @@ def test_a_cut_archive_is_refused(folder, small):
     pack(archive, "cifar-10-batches-py", small.files["cifar-10-batches-py"])
     archive.write_bytes(archive.read_bytes()[:-2000])
     refused("cifar10", archive, "cut short", md5(archive.read_bytes()))
+
+
+def test_an_archive_that_is_none_is_refused_in_one_line(folder, small):
+    """Python's tarfile says in several lines what each of its methods met."""
+    path = folder / "cifar-10-python.tar.gz"
+    path.write_bytes(b"no archive at all")
+    refused("cifar10", path, "damaged or cut short")
 
 
 def test_an_archive_that_lacks_a_batch_is_refused(folder, small):
