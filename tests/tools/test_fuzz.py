@@ -1,4 +1,4 @@
-"""Damaged files of every kind that is read; ``python -m tools.fuzz`` reads many more."""
+"""Damaged files of every kind that is read; ``tools.fuzz`` reads many more of them."""
 
 import collections
 
