@@ -94,7 +94,8 @@ def opened(file: Path) -> Iterator[Image.Image]:
                 yield image
     except Exception as error:  # a decoder raises whatever it meets in a damaged file
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = "Pillow knows no such format" if unknown else error
+        reason = str(error) or type(error).__name__
+        reason = "Pillow knows no such format" if unknown else reason
         raise ValueError(f"{file} can't be read as an image: {reason}") from error
 
 

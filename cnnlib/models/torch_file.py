@@ -6,9 +6,11 @@ can run any program; this reader knows four names and refuses every other.
 """
 
 import collections
+import io
 import pickle
+import pickletools
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,24 +55,36 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
             but tensors; nothing of it is run.
         OSError: it could not be opened.
     """
-    with open(path, "rb") as file:
-        try:
-            return _read(file)
-        except Exception as error:  # whatever a broken pickle makes Python raise
-            raise ValueError(
-                f"{path} can't be read as weights of PyTorch 1.5: {error}"
-            ) from error
+    # From memory, where no length that a broken file states asks for more than it has.
+    file = io.BytesIO(Path(path).read_bytes())
+    try:
+        return _read(file)
+    except Exception as error:  # whatever a broken pickle makes Python raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"{path} can't be read as weights of PyTorch 1.5: {reason}"
+        ) from error
 
 
-def _read(file: BinaryIO) -> dict[str, np.ndarray]:
-    if _Unpickler(file).load() != MAGIC:
+def _load(file: io.BytesIO):
+    """The next pickle; Python would make a memo as long as a broken one states."""
+    start, most = file.tell(), file.getbuffer().nbytes
+    for code, number, _ in pickletools.genops(file):
+        if code.name == "LONG_BINPUT" and number > most:
+            raise ValueError(f"it puts a part at place {number} of its memo")
+    file.seek(start)
+    return _Unpickler(file).load()
+
+
+def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
+    if _load(file) != MAGIC:
         raise ValueError("it does not begin with PyTorch's magic number")
     for _ in ("version", "machine"):
-        _Unpickler(file).load()
-    views = _Unpickler(file).load()
+        _load(file)
+    views = _load(file)
     kinds = {view.storage[1]: view.storage[0] for view in views.values()}
     storages = {}
-    for name in _Unpickler(file).load():
+    for name in _load(file):
         length = int.from_bytes(file.read(8), "little")
         data = file.read(length * kinds[name].itemsize)
         storages[name] = np.frombuffer(data, kinds[name], length)

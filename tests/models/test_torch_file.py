@@ -193,3 +193,21 @@ def test_axes_are_brought_into_keras_order(tmp_path):
         copy_from_torch(path, other)
     for old, new in zip(before, other.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_no_length_that_a_file_states_asks_for_more_than_the_file_has(tmp_path):
+    path = tmp_path / "weights.pth"
+    whole = written({"a": tensor(FLOATS, 0, (12,), (1,))}, [FLOATS])
+    length = len(FLOATS.values).to_bytes(8, "little")
+    long = (1 << 50).to_bytes(8, "little")
+    memo = b"\x80\x02Nr" + (1 << 26).to_bytes(4, "little") + b"."
+    head = written({}, [])[: len(pickle.dumps(torch_file.MAGIC, 2))]
+    for content, told in [
+        (whole.replace(length, long), r"buffer|bigger|large"),
+        (head + memo, "place 67108864 of its memo"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"PyTorch 1\.5: .*({told})") as caught:
+            torch_file.read(path)
+        assert "\n" not in str(caught.value)
+        assert not isinstance(caught.value.__cause__, MemoryError)

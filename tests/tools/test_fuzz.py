@@ -1,4 +1,4 @@
-"""Damaged files of every kind that is read; ``tools.fuzz`` reads many more of them."""
+"""Damaged files of every kind that is read; ``python -m tools.fuzz`` reads more."""
 
 import collections
 
