@@ -19,7 +19,7 @@ endif
 endif
 export JOBS
 
-.PHONY: help talk test test-jax bench mutants lab notebooks bands slides pdf sync record clean python env env-jax
+.PHONY: help talk test test-jax bench mutants lab notebooks bands slides pages pdf sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ bands: env ## measure how far each printed value spreads, over seeds and threads
 
 slides: env ## make the decks, and that of the whole talk, without running notebooks
 	@$(PY) -m tools slides
+
+pages: env ## make site and decks from the stored outputs, without running notebooks
+	@$(PY) -m tools pages
 
 pdf: slides ## print the decks as PDF, by Chromium (NOTEBOOK=02, or NOTEBOOK=talk, for one)
 	@$(PY) -m tools pdf $(NOTEBOOK)

@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("jobs", help="print how many notebooks run side by side")
     commands.add_parser("slides", help="make decks from the stored notebooks")
+    commands.add_parser("pages", help="make site and decks from the stored notebooks")
     paper = commands.add_parser("pdf", help="print decks, by Chromium")
     paper.add_argument("names", nargs="*", metavar="NOTEBOOK")
     commands.add_parser("sync", help="write the README's table, the map, the links")
@@ -70,6 +71,9 @@ def _do(args: argparse.Namespace, course: Course, progress: Progress) -> int:
         case "slides":
             with alone(course, "talk", progress):
                 build.slides(course, progress)
+        case "pages":
+            with alone(course, "talk", progress):
+                build.pages(course, progress)
         case "pdf":
             pdf.pdf(course, args.names, progress)
         case "sync":

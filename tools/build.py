@@ -10,8 +10,16 @@ from pathlib import Path
 import nbformat
 
 from cnnlib import claims
-from tools import render
-from tools.course import Course, CourseError, Lesson, digest, kernel_env, write
+from tools import render, site
+from tools.course import (
+    Course,
+    CourseError,
+    Lesson,
+    digest,
+    kernel_env,
+    lessons,
+    write,
+)
 from tools.execute import executed, normalized
 from tools.progress import Progress, Run
 from tools.runner import Runner, report
@@ -24,10 +32,10 @@ def _rendering_key(course: Course, nb) -> str:
     """A digest of everything that a page or a deck is made from."""
     cells = [dict(cell) for cell in nb.cells]
     makers = sorted([*TOOLS.glob("*.py"), *TOOLS.glob("templates/*")])
-    paths = course.notebooks() + course.solutions()
-    stems = [str(path.relative_to(course.root)) for path in paths]
+    stems = [str(path.relative_to(course.root)) for path in course.solutions()]
+    told = [[lesson.stem, lesson.title] for lesson in lessons(course)]
     requirements = [p for p in [course.root / "requirements.txt"] if p.exists()]
-    return digest(cells, stems, *makers, *requirements, Path(claims.__file__))
+    return digest(cells, stems, told, *makers, *requirements, Path(claims.__file__))
 
 
 def _made_from(path: Path) -> str | None:
@@ -103,12 +111,12 @@ def gather(executed_notebooks: list[Path]) -> dict[str, tuple[claims.Verdict, st
 
 def _sweep(course: Course) -> None:
     """Remove what earlier notebooks left, and half-written files."""
-    lessons, solved = (
+    told, solved = (
         [path.stem for path in paths]
         for paths in (course.notebooks(), course.solutions())
     )
-    kinds = dict.fromkeys(("executed", "pages"), lessons)
-    kinds["decks"] = [*lessons, "talk"]
+    kinds = dict.fromkeys(("executed", "pages"), told)
+    kinds["decks"] = [*told, "talk"]
     for kind, stems in (kinds | {"pages/solutions": solved}).items():
         for path in (course.build / kind).glob("*.*"):
             if path.stem not in stems:
@@ -116,11 +124,23 @@ def _sweep(course: Course) -> None:
 
 
 def _show(course: Course, path: Path) -> str:
-    """Draw a notebook's page and deck where they are stale; say which were."""
-    done = course.build / "executed" / path.name
-    page = _draw(course, done, "pages", render.page)
-    deck = _draw(course, done, "decks", render.deck)
+    """Draw a page and a deck of a notebook with its outputs, where they are stale.
+
+    Returns:
+        Which were.
+    """
+    page = _draw(course, path, "pages", render.page)
+    deck = _draw(course, path, "decks", render.deck)
     return ", ".join(["page"] * page + ["deck"] * deck)
+
+
+def _finish(course: Course, folder: Path, progress: Progress) -> None:
+    """Make what is made of all notebooks together, with the outputs in a folder."""
+    for path in course.solutions():
+        _draw(course, path, "pages/solutions", render.solution)
+    _draw_talk(course, folder, progress.say)
+    paths = [folder / path.name for path in course.notebooks()]
+    site.site(course, paths, gather(paths), progress.say)
 
 
 def talk(runner: Runner) -> None:
@@ -136,14 +156,14 @@ def talk(runner: Runner) -> None:
     course, progress, env = runner.course, runner.progress, kernel_env()
     paths = course.notebooks()
     _sweep(course)
-    lessons = [Lesson.of(path, nbformat.read(path, as_version=4)) for path in paths]
+    lessons(course)  # one without a title is refused before any is run
     made_from = Keys(course, env)
     keys = {path: made_from.of(path) for path in paths}
     done = {path: course.build / "executed" / path.name for path in paths}
     outdated = [path for path in paths if _made_from(done[path]) != keys[path]]
     for path in paths:
         if path not in outdated:
-            progress.say(f"{path.stem}  {_show(course, path) or 'up to date'}")
+            progress.say(f"{path.stem}  {_show(course, done[path]) or 'up to date'}")
     errors = []
 
     def work(path: Path, env: dict[str, str], run: Run) -> str:
@@ -154,16 +174,10 @@ def talk(runner: Runner) -> None:
             if isinstance(outcome, CourseError):
                 errors.append(outcome)
             else:
-                _show(course, path)
+                _show(course, done[path])
                 progress.say(f"{path.stem}  {outcome}")
     report(errors)
-    for path in course.solutions():
-        _draw(course, path, "pages/solutions", render.solution)
-    _draw_talk(course, course.build / "executed", progress.say)
-    ruled = gather(list(done.values()))
-    values = {"lessons": lessons, "verdicts": ruled, "sections": claims.SECTIONS}
-    for name in ("claims", "index"):
-        write(course.build / f"{name}.html", render.plain(f"{name}.html.j2", **values))
+    _finish(course, course.build / "executed", progress)
     seconds = time.monotonic() - start
     progress.say(
         f"{os.path.relpath(course.build)}/index.html is ready, {seconds:.0f} s"
@@ -176,3 +190,10 @@ def slides(course: Course, progress: Progress) -> None:
         stale = _draw(course, path, "decks", render.deck)
         progress.say(f"{path.stem}  {'deck' if stale else 'up to date'}")
     _draw_talk(course, course.root / "notebooks", progress.say)
+
+
+def pages(course: Course, progress: Progress) -> None:
+    """Build the site and the decks from the stored notebooks; nothing is executed."""
+    for path in course.notebooks():
+        progress.say(f"{path.stem}  {_show(course, path) or 'up to date'}")
+    _finish(course, course.root / "notebooks", progress)

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import functools
 import hashlib
 import json
 import os
@@ -89,6 +90,16 @@ class Lesson:
     def link(self, folder: str = "") -> str:
         """A link to the notebook in markdown, from where ``folder`` leads to it."""
         return f"[{self.stem[:2]} {self.title}]({folder}{self.stem}.ipynb)"
+
+
+@functools.cache
+def _read(path: Path, changed: int) -> Lesson:
+    return Lesson.of(path, nbformat.read(path, as_version=4))
+
+
+def lessons(course: Course) -> list[Lesson]:
+    """What each notebook says about itself, in the talk's order."""
+    return [_read(path, path.stat().st_mtime_ns) for path in course.notebooks()]
 
 
 def kernel_env() -> dict[str, str]:

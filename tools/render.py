@@ -1,5 +1,6 @@
 """Turns notebooks into pages and decks that ask no network for anything."""
 
+import itertools
 import os
 import re
 from functools import cache
@@ -21,7 +22,7 @@ from pygments.formatters import HtmlFormatter
 
 from cnnlib import claims
 from tools import slides
-from tools.course import TITLE, Course, CourseError, Lesson
+from tools.course import TITLE, Course, CourseError, Lesson, lessons
 
 TEMPLATES = Path(__file__).with_name("templates")
 TALK = 60  # minutes
@@ -30,6 +31,13 @@ RULINGS = {
     "corrected": "≠ Corrected",
     "open here": "? Open here",
     "cited": "§ Cited",
+}
+# Pages beside the notebooks', which need no kernel, and the notebook that each is of.
+BESIDE = {
+    "catalogue": ("09_imagenet_race", "Every network, counted stage by stage"),
+    "kernel": ("02_convolution", "Nine numbers, and what they see"),
+    "receptive": ("04_hyperparameters", "Sizes and receptive fields of a stack"),
+    "epsilon": ("13_fooling", "How much makes a cat an ostrich"),
 }
 
 
@@ -52,9 +60,14 @@ def mathml(latex: str, display: str = "inline") -> str:
 class _Markdown(IPythonRenderer):
     """Markdown as nbconvert reads it, with drawn mathematics and links that lead."""
 
-    def __init__(self, course: Course, stems: list[str], **options):
+    def __init__(self, course: Course, stems: list[str], anchors, **options):
         super().__init__(escape=False, embed_images=True, **options)
-        self.course, self.stems = course, stems
+        self.course, self.stems, self.anchors = course, stems, anchors
+
+    def heading(self, text: str, level: int, **attrs) -> str:
+        if self.anchors is None:
+            return super().heading(text, level, **attrs)
+        return f'<h{level} id="{self.anchors.new(text)}">{text}</h{level}>\n'
 
     def inline_math(self, body: str) -> str:
         return mathml(body)
@@ -94,6 +107,30 @@ class _Markdown(IPythonRenderer):
         return super().link(text, target + mark + anchor, title)
 
 
+def there(stems: list[str]) -> set[str]:
+    """The pages beside the notebooks' own that a course with these notebooks has."""
+    found = {name for name, (stem, _) in BESIDE.items() if stem in stems}
+    return found | {"claims", "decks/talk"}
+
+
+class Anchors:
+    """Names for the headings of a page, each its own."""
+
+    def __init__(self):
+        self.names: set[str] = set()
+
+    def new(self, html: str) -> str:
+        """The name of a heading: its words, and a number where they come again."""
+        text = re.sub(r"<annotation.*?</annotation>|<[^>]+>|&\w+;", " ", html).lower()
+        slug = re.sub(r"[^a-z0-9]+", "-", text).strip("-") or "heading"
+        again = itertools.count(2)
+        name = slug
+        while name in self.names:
+            name = f"{slug}-{next(again)}"
+        self.names.add(name)
+        return name
+
+
 def pieces(text: str) -> list[str | claims.Verdict]:
     """Split printed text into verdicts and what stands between them."""
     found: list[str | claims.Verdict] = []
@@ -124,9 +161,7 @@ GLOBALS = {
     "asset": _asset,
     "own": _own,
     "pygments_css": HtmlFormatter(style="xcode").get_style_defs(".highlight"),
-    "pygments_dark": HtmlFormatter(style="github-dark").get_style_defs(
-        ".dark .highlight"
-    ),
+    "pygments_dark": HtmlFormatter(style="github-dark").get_style_defs,
     "ledger": claims.LEDGER,
     "rulings": RULINGS,
 }
@@ -135,8 +170,8 @@ GLOBALS = {
 class _Exporter(HTMLExporter):
     """nbconvert with this folder's templates and markdown."""
 
-    def __init__(self, course: Course, stems: list[str], template: str):
-        self.course, self.stems = course, stems
+    def __init__(self, course: Course, stems: list[str], template: str, anchors):
+        self.course, self.stems, self.anchors = course, stems, anchors
         super().__init__(
             template_name="basic",
             template_file=template,
@@ -161,6 +196,7 @@ class _Exporter(HTMLExporter):
         renderer = _Markdown(
             self.course,
             self.stems,
+            self.anchors,
             path=str(self.course.root / "notebooks"),
             attachments=cell.get("attachments", {}),
             exclude_anchor_links=self.exclude_anchor_links,
@@ -169,17 +205,22 @@ class _Exporter(HTMLExporter):
 
 
 def _render(
-    template: str, course: Course, nb, lesson: Lesson, made_from: str, **resources
+    template: str,
+    course: Course,
+    nb,
+    lesson: Lesson,
+    made_from: str,
+    anchors: Anchors | None = None,
+    **resources,
 ) -> str:
     stems = [path.stem for path in course.notebooks()]
-    here = stems.index(lesson.stem) if lesson.stem in stems else -1
     resources |= GLOBALS | {
         "lesson": lesson,
         "made_from": made_from,
-        "previous": stems[here - 1] if here > 0 else None,
-        "next": stems[here + 1] if here + 1 < len(stems) else None,
+        "anchored": anchors is not None,
+        "there": there(stems),
     }
-    exporter = _Exporter(course, stems, template)
+    exporter = _Exporter(course, stems, template, anchors)
     try:
         made = exporter.from_notebook_node(nb, resources)[0]
     except InvalidNotebook as error:  # an attachment that is not there
@@ -229,13 +270,25 @@ def fetched(html: str) -> list[str]:
 
 
 def page(course: Course, nb, lesson: Lesson, made_from: str) -> str:
-    """The notebook as a page of the course."""
-    return _render("page.html.j2", course, nb, lesson, made_from)
+    """The notebook as a page of the course, with its contents."""
+    told = lessons(course)
+    here = [other.stem for other in told].index(lesson.stem)
+    ways = {
+        "previous": told[here - 1] if here else None,
+        "next": told[here + 1] if here + 1 < len(told) else None,
+        "explorers": {n: t for n, (stem, t) in BESIDE.items() if stem == lesson.stem},
+    }
+    made = _render("page.html.j2", course, nb, lesson, made_from, Anchors(), **ways)
+    headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', made, re.DOTALL)
+    lines = [f'<li><a href="#{name}">{text}</a></li>' for name, text in headings]
+    return made.replace("<!-- contents -->", "\n".join(lines), 1)
 
 
 def solution(course: Course, nb, lesson: Lesson, made_from: str) -> str:
     """The solved exercises as a page one folder below the notebooks' pages."""
-    return _render("page.html.j2", course, nb, lesson, made_from, solution=True)
+    return _render(
+        "page.html.j2", course, nb, lesson, made_from, Anchors(), solution=True
+    )
 
 
 def deck(course: Course, nb, lesson: Lesson, made_from: str) -> str:

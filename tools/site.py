@@ -1,0 +1,168 @@
+"""The pages that are no notebook: map, claims, networks, explorers, search."""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup
+from PIL import Image
+from sphinx.search import SearchEnglish
+
+from cnnlib import claims
+from tools import render, slides
+from tools.computed import computed
+from tools.course import Course, lessons, write
+
+WIDTH = 520  # pixels of a picture on the map
+NEEDS = {"catalogue": "networks", "epsilon": "ostrich", "kernel": "photograph"}
+
+
+def site(course: Course, paths: list[Path], ruled: dict, say: Callable) -> None:
+    """Write every page that is no notebook, and remove those that belong to none.
+
+    Args:
+        course: has the notebooks' pages already.
+        paths: the notebooks with their outputs.
+        ruled: each claim's verdict and the notebook that settles it.
+        say: told of what takes long.
+    """
+    told = lessons(course)
+    there = render.there([lesson.stem for lesson in told])
+    needed = [NEEDS[name] for name in NEEDS if name in there]
+    values = computed(course, needed, say)
+    values |= {
+        "lessons": told,
+        "verdicts": ruled,
+        "sections": claims.SECTIONS,
+        "titles": {lesson.stem: lesson.title for lesson in told},
+        "there": there,
+        "explorers": {n: e for n, e in render.BESIDE.items() if n in there},
+        "covers": {path.stem: cover(path) for path in paths},
+        "drawn": drawn,
+    }
+    wanted = ["index", "claims", *values["explorers"]]
+    for name in wanted:
+        made = render.plain(f"{name}.html.j2", **values)
+        write(course.build / f"{name}.html", made)
+    tables = {"index": index(course, told), "stemmer": _stemmer(), "tools": _tools()}
+    made = render.plain("search.html.j2", **values, **tables)
+    write(course.build / "search.html", made)
+    for path in course.build.glob("*.html"):
+        if path.stem not in (*wanted, "search"):
+            path.unlink()
+
+
+def cover(path: Path) -> dict | None:
+    """The picture that stands on a deck's first slide, small, with its words."""
+    made = slides.stacks(nbformat.read(path, as_version=4), path.stem)
+    for cell in made[0][0].cells if made else ():
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", output.metadata).get("alt", "")
+                return {"src": small(output.data["image/png"]), "alt": alt}
+    return None
+
+
+def small(png: str) -> str:
+    """A PNG, in base64, scaled down to the width of a card: its address as WebP."""
+    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+        picture = image.convert("RGBA")
+    sheet = Image.new("RGBA", picture.size, "white")
+    sheet.alpha_composite(picture)
+    sheet.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    sheet.convert("RGB").save(written, "webp", quality=82)
+    return "data:image/webp;base64," + base64.b64encode(written.getvalue()).decode()
+
+
+# --- the networks' diagrams -----------------------------------------------------------
+
+HIGH, GAP = 90, 3  # of a diagram, in its own units
+
+
+def drawn(stages: list[dict]) -> list[dict]:
+    """A network's stages as blocks: as high as the map's side, as wide as its channels.
+
+    Both as square roots; a flat output has no side. ``share`` is of all multiply-adds.
+    """
+    sides = [s["output"][0] if len(s["output"]) > 1 else 1 for s in stages]
+    total = sum(stage["multiply_adds"] for stage in stages) or 1
+    blocks, x = [], 0.0
+    for stage, side in zip(stages, sides, strict=True):
+        high = max(4.0, HIGH * math.sqrt(side / max(sides)))
+        wide = max(4.0, math.sqrt(stage["output"][-1]))
+        shape = " × ".join(map(str, stage["output"]))
+        share = stage["multiply_adds"] / total
+        words = f"{stage['name']}: {shape}, {share:.0%} of the multiply-adds"
+        block = dict(x=x, y=(HIGH - high) / 2, width=wide, height=high, share=share)
+        blocks.append(block | {"words": words})
+        x += wide + GAP
+    return blocks
+
+
+# --- search ---------------------------------------------------------------------------
+
+
+def _sections(html: str):
+    """A page's headings, each with its anchor and the words below it."""
+    main = BeautifulSoup(html, "html.parser").main
+    for unseen in main.select("script, style, annotation"):
+        unseen.decompose()
+    heads = main.select("h1[id], h2[id], h3[id], .verdict[id]")
+    found = {id(head): [head, []] for head in heads}
+    words = found.get(id(heads[0]))[1] if heads else []
+    for element in main.descendants:
+        if id(element) in found:
+            words = found[id(element)][1]
+        elif isinstance(element, str):
+            words.append(element)
+    for head, said in found.values():
+        title = head.p or head if head.name == "div" else head
+        yield head["id"], title.get_text(" ", strip=True), " ".join(said)
+
+
+def index(course: Course, told: list) -> dict:
+    """What Sphinx's search looks words up in; each heading of a page is one document."""
+    language, pages = SearchEnglish({}), {}
+    named = {f"pages/{one.stem}.html": f"{one.stem[:2]} {one.title}" for one in told}
+    for name, title in (named | {"claims.html": "Claims"}).items():
+        for anchor, heading, text in _sections(
+            (course.build / name).read_text("utf-8")
+        ):
+            pages[f"{name}#{anchor}"] = f"{heading} · {title}", heading, text
+    found: dict[str, dict] = {"terms": {}, "titleterms": {}}
+    for number, (_, heading, text) in enumerate(pages.values()):
+        for kind, said in (("titleterms", heading), ("terms", text)):
+            for word in set(language.split(said.lower())):
+                stem = language.stem(word)
+                if language.word_filter(stem) and len(stem) < 30:
+                    numbers = found[kind].setdefault(stem, [])
+                    if number not in numbers:
+                        numbers.append(number)
+    titles = [title for title, _, _ in pages.values()]
+    empty = dict.fromkeys(("alltitles", "indexentries", "objects", "objnames"), {})
+    names = {"docnames": list(pages), "filenames": list(pages), "titles": titles}
+    return found | names | empty | {"objtypes": {}}
+
+
+@cache
+def _tools() -> str:
+    """Sphinx's search, as it stands on every site that Sphinx makes."""
+    folder = files("sphinx") / "themes/basic/static"
+    names = "doctools.js", "searchtools.js"
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
+
+
+@cache
+def _stemmer() -> str:
+    folder = files("sphinx.search") / "minified-js"
+    names = "base-stemmer.js", SearchEnglish.js_stemmer_rawcode
+    code = "\n".join((folder / name).read_text("utf-8") for name in names)
+    stopwords = json.dumps(sorted(SearchEnglish.stopwords))
+    return f"{code}\nwindow.Stemmer = EnglishStemmer; var stopwords = new Set({stopwords});"
