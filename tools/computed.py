@@ -43,17 +43,18 @@ def networks() -> list[dict]:
     found = []
     for name, entry in models.CATALOG.items():
         row = {key: getattr(entry, key) for key in (*told, *published)}
-        row["stages"] = [stage._asdict() for stage in stages(models.build(name))]
+        # Counting asks for shapes alone: no weights are drawn, in half of the time.
+        with keras.StatelessScope(initialize_variables=False):
+            row["stages"] = [stage._asdict() for stage in stages(models.build(name))]
         found.append(row)
-        keras.backend.clear_session()
     return found
 
 
 def ostrich() -> dict:
     """A cat on its way to an ostrich, by ever larger ε, and random signs of that size.
 
-    ``attack`` and ``random`` have a picture for each of ``epsilons``, with the network's
-    likeliest classes. Every picture is rounded to 8 bits before the network sees it.
+    ``attack`` and ``random`` have a picture for each of ``epsilons``, and the likeliest
+    classes. Every picture is rounded to 8 bits before the network sees it.
     """
     from scipy.special import softmax
 

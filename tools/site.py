@@ -11,13 +11,13 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup
-from PIL import Image
+from PIL import Image, ImageChops
 from sphinx.search import SearchEnglish
 
 from cnnlib import claims
 from tools import render, slides
 from tools.computed import computed
-from tools.course import Course, lessons, write
+from tools.course import Course, Lesson, lessons, write
 
 WIDTH = 520  # pixels of a picture on the map
 NEEDS = {"catalogue": "networks", "epsilon": "ostrich", "kernel": "photograph"}
@@ -45,17 +45,28 @@ def site(course: Course, paths: list[Path], ruled: dict, say: Callable) -> None:
         "explorers": {n: e for n, e in render.BESIDE.items() if n in there},
         "covers": {path.stem: cover(path) for path in paths},
         "drawn": drawn,
+        "high": HIGH,
+        "able": able,
     }
     wanted = ["index", "claims", *values["explorers"]]
     for name in wanted:
         made = render.plain(f"{name}.html.j2", **values)
         write(course.build / f"{name}.html", made)
-    tables = {"index": index(course, told), "stemmer": _stemmer(), "tools": _tools()}
-    made = render.plain("search.html.j2", **values, **tables)
+    named = {f"pages/{one.stem}.html": f"{one.stem[:2]} {one.title}" for one in told}
+    named |= {f"{name}.html": title for name, (_, title) in values["explorers"].items()}
+    found = index(course, named | {"claims.html": "Claims"})
+    code = {"stemmer": _stemmer(), "tools": _tools()}
+    made = render.plain("search.html.j2", **values, **code, index=found)
     write(course.build / "search.html", made)
     for path in course.build.glob("*.html"):
         if path.stem not in (*wanted, "search"):
             path.unlink()
+
+
+def able(lesson: Lesson) -> str:
+    """What one can do after a lesson, without "After this page you can"."""
+    said = lesson.sentence.removeprefix("After this page you can ")
+    return said[:1].upper() + said[1:]
 
 
 def cover(path: Path) -> dict | None:
@@ -75,6 +86,9 @@ def small(png: str) -> str:
         picture = image.convert("RGBA")
     sheet = Image.new("RGBA", picture.size, "white")
     sheet.alpha_composite(picture)
+    blank = Image.new("RGBA", picture.size, "white")
+    if ink := ImageChops.difference(sheet, blank).getbbox(alpha_only=False):
+        sheet = sheet.crop(ink)
     sheet.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
     written = io.BytesIO()
     sheet.convert("RGB").save(written, "webp", quality=82)
@@ -83,20 +97,25 @@ def small(png: str) -> str:
 
 # --- the networks' diagrams -----------------------------------------------------------
 
-HIGH, GAP = 90, 3  # of a diagram, in its own units
+HIGH, WIDE, GAP = 110, 1.6, 4  # of a diagram, in pixels
 
 
-def drawn(stages: list[dict]) -> list[dict]:
+def drawn(input_shape: list[int], stages: list[dict]) -> list[dict]:
     """A network's stages as blocks: as high as the map's side, as wide as its channels.
 
-    Both as square roots; a flat output has no side. ``share`` is of all multiply-adds.
+    Both as square roots; of an image, a side is its height, of a video, too. A flat
+    output's side is 1. ``share`` is of all multiply-adds.
     """
-    sides = [s["output"][0] if len(s["output"]) > 1 else 1 for s in stages]
+
+    def side_of(shape):
+        return shape[-3] if len(shape) > 2 else shape[0] if len(shape) > 1 else 1
+
+    sides, most = [side_of(s["output"]) for s in stages], side_of(input_shape)
     total = sum(stage["multiply_adds"] for stage in stages) or 1
     blocks, x = [], 0.0
     for stage, side in zip(stages, sides, strict=True):
-        high = max(4.0, HIGH * math.sqrt(side / max(sides)))
-        wide = max(4.0, math.sqrt(stage["output"][-1]))
+        high = max(4.0, HIGH * math.sqrt(min(1, side / most)))
+        wide = max(4.0, WIDE * math.sqrt(stage["output"][-1]))
         shape = " × ".join(map(str, stage["output"]))
         share = stage["multiply_adds"] / total
         words = f"{stage['name']}: {shape}, {share:.0%} of the multiply-adds"
@@ -127,28 +146,29 @@ def _sections(html: str):
         yield head["id"], title.get_text(" ", strip=True), " ".join(said)
 
 
-def index(course: Course, told: list) -> dict:
-    """What Sphinx's search looks words up in; each heading of a page is one document."""
+def index(course: Course, titles: dict[str, str]) -> dict:
+    """What Sphinx's search looks words up in; every heading is a document of its own.
+
+    ``titles`` has the pages to be found, by their place in ``build/``.
+    """
     language, pages = SearchEnglish({}), {}
-    named = {f"pages/{one.stem}.html": f"{one.stem[:2]} {one.title}" for one in told}
-    for name, title in (named | {"claims.html": "Claims"}).items():
-        for anchor, heading, text in _sections(
-            (course.build / name).read_text("utf-8")
-        ):
+    for name, title in titles.items():
+        html = (course.build / name).read_text("utf-8")
+        for anchor, heading, text in _sections(html):
             pages[f"{name}#{anchor}"] = f"{heading} · {title}", heading, text
-    found: dict[str, dict] = {"terms": {}, "titleterms": {}}
-    for number, (_, heading, text) in enumerate(pages.values()):
-        for kind, said in (("titleterms", heading), ("terms", text)):
-            for word in set(language.split(said.lower())):
-                stem = language.stem(word)
-                if language.word_filter(stem) and len(stem) < 30:
-                    numbers = found[kind].setdefault(stem, [])
-                    if number not in numbers:
-                        numbers.append(number)
-    titles = [title for title, _, _ in pages.values()]
-    empty = dict.fromkeys(("alltitles", "indexentries", "objects", "objnames"), {})
-    names = {"docnames": list(pages), "filenames": list(pages), "titles": titles}
-    return found | names | empty | {"objtypes": {}}
+    found: dict[str, dict] = {"titleterms": {}, "terms": {}}
+    for number, (_, *said) in enumerate(pages.values()):
+        for kind, text in zip(found, said, strict=True):
+            stems = {language.stem(word) for word in language.split(text.lower())}
+            for stem in filter(language.word_filter, stems):
+                found[kind].setdefault(stem, []).append(number)
+    names = {
+        "docnames": list(pages),
+        "filenames": list(pages),
+        "titles": [title for title, _, _ in pages.values()],
+    }
+    unused = ("alltitles", "indexentries", "objects", "objnames", "objtypes")
+    return found | names | {key: {} for key in unused}
 
 
 @cache
@@ -165,4 +185,5 @@ def _stemmer() -> str:
     names = "base-stemmer.js", SearchEnglish.js_stemmer_rawcode
     code = "\n".join((folder / name).read_text("utf-8") for name in names)
     stopwords = json.dumps(sorted(SearchEnglish.stopwords))
-    return f"{code}\nwindow.Stemmer = EnglishStemmer; var stopwords = new Set({stopwords});"
+    names = f"var Stemmer = EnglishStemmer, stopwords = new Set({stopwords});"
+    return f"{code}\n{names}"

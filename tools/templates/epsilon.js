@@ -17,7 +17,7 @@ async function numbers(address) {
 async function update() {
   const way = document.querySelector('input[name=way]:checked').value;
   const at = $('epsilon').valueAsNumber, {picture, top} = TOLD[way][at], epsilon = TOLD.epsilons[at];
-  const percent = odds => `${(100 * odds).toFixed(1)} %`;
+  const percent = odds => odds < 0.001 ? 'under 0.1 %' : `${(100 * odds).toFixed(1)} %`;
   $('told').value = epsilon == 1 ? '1 grey level' : `${epsilon} grey levels`;
   $('picture').src = picture;
   $('picture').alt = `The cat, changed by at most ${epsilon} grey levels`;
