@@ -276,7 +276,7 @@ def page(course: Course, nb, lesson: Lesson, made_from: str) -> str:
     ways = {
         "previous": told[here - 1] if here else None,
         "next": told[here + 1] if here + 1 < len(told) else None,
-        "explorers": {n: t for n, (stem, t) in BESIDE.items() if stem == lesson.stem},
+        "beside": {n: t for n, (stem, t) in BESIDE.items() if stem == lesson.stem},
     }
     made = _render("page.html.j2", course, nb, lesson, made_from, Anchors(), **ways)
     headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', made, re.DOTALL)

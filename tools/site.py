@@ -32,28 +32,18 @@ def site(course: Course, paths: list[Path], ruled: dict, say: Callable) -> None:
         ruled: each claim's verdict and the notebook that settles it.
         say: told of what takes long.
     """
-    told = lessons(course)
-    there = render.there([lesson.stem for lesson in told])
-    needed = [NEEDS[name] for name in NEEDS if name in there]
-    values = computed(course, needed, say)
-    values |= {
-        "lessons": told,
-        "verdicts": ruled,
-        "sections": claims.SECTIONS,
-        "titles": {lesson.stem: lesson.title for lesson in told},
-        "there": there,
-        "explorers": {n: e for n, e in render.BESIDE.items() if n in there},
-        "covers": {path.stem: cover(path) for path in paths},
-        "drawn": drawn,
-        "high": HIGH,
-        "able": able,
-    }
-    wanted = ["index", "claims", *values["explorers"]]
+    values = told(course, paths, ruled)
+    wanted = ["index", "claims", *values["beside"]]
+    needed = [NEEDS[name] for name in wanted if name in NEEDS]
+    values |= computed(course, needed, say)
     for name in wanted:
         made = render.plain(f"{name}.html.j2", **values)
         write(course.build / f"{name}.html", made)
-    named = {f"pages/{one.stem}.html": f"{one.stem[:2]} {one.title}" for one in told}
-    named |= {f"{name}.html": title for name, (_, title) in values["explorers"].items()}
+    named = {
+        f"pages/{one.stem}.html": f"{one.stem[:2]} {one.title}"
+        for one in values["lessons"]
+    }
+    named |= {f"{name}.html": title for name, (_, title) in values["beside"].items()}
     found = index(course, named | {"claims.html": "Claims"})
     code = {"stemmer": _stemmer(), "tools": _tools()}
     made = render.plain("search.html.j2", **values, **code, index=found)
@@ -61,6 +51,24 @@ def site(course: Course, paths: list[Path], ruled: dict, say: Callable) -> None:
     for path in course.build.glob("*.html"):
         if path.stem not in (*wanted, "search"):
             path.unlink()
+
+
+def told(course: Course, paths: list[Path], ruled: dict) -> dict:
+    """What the templates tell of: lessons, verdicts, pictures; as ``site`` takes it."""
+    every = lessons(course)
+    there = render.there([lesson.stem for lesson in every])
+    return {
+        "lessons": every,
+        "titles": {lesson.stem: lesson.title for lesson in every},
+        "verdicts": ruled,
+        "sections": claims.SECTIONS,
+        "there": there,
+        "beside": {n: page for n, page in render.BESIDE.items() if n in there},
+        "covers": {path.stem: cover(path) for path in paths},
+        "able": able,
+        "drawn": drawn,
+        "high": HIGH,
+    }
 
 
 def able(lesson: Lesson) -> str:

@@ -1,7 +1,13 @@
+import contextlib
+import os
 import shutil
 
 import pytest
+from browser import browser
 from small_course import ROOT, SmallCourse, code, markdown, picture, printed
+
+from tools.__main__ import main
+from tools.course import write
 
 
 @pytest.fixture
@@ -62,3 +68,23 @@ def full_course(course):
     (course.root / "data").mkdir()
     (course.root / "data" / "README.md").write_text("data")
     return course
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """``build/`` of the stored notebooks, made once for all of a run's processes."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    root.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (root / "notebooks").symlink_to(ROOT / "notebooks")
+    for made in (ROOT / "build/computed").glob("*.json"):  # what fits is taken
+        write(root / "build/computed" / made.name, made.read_text("utf-8"))
+    assert main(["pages"], root) == 0
+    return root / "build"
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened

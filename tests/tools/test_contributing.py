@@ -12,9 +12,9 @@ from nbformat import v4
 from small_course import code, markdown, printed
 
 from cnnlib import claims
-from tools import build, guard, numbers, render, sync
+from tools import build, guard, numbers, render, site, sync
 from tools.__main__ import main
-from tools.course import Course, Lesson
+from tools.course import Course
 from tools.execute import normalized
 
 ROOT = Path(__file__).parents[2]
@@ -141,16 +141,13 @@ def test_a_notebook_is_one_file_and_a_command(course):
     start = (course.root / "notebooks/00_start_here.ipynb").read_text(encoding="utf-8")
     assert "[06 The digits](06_mnist.ipynb), [16 A guest](16_guest.ipynb) |" in start
 
-    lesson = Lesson.of(path, nbformat.read(path, as_version=4))
-    values = {"lessons": [lesson], "verdicts": {}, "sections": claims.SECTIONS}
-    index = render.plain("index.html.j2", **values)
-    assert 'href="pages/16_guest.html"><strong>A guest</strong>' in index
-    assert (
-        index.index("3. Going deep") < index.index("A guest") < index.index("4. Imag")
-    )
+    told = site.told(course, course.notebooks(), {})
+    index = render.plain("index.html.j2", **told)
+    assert 'href="pages/16_guest.html">16 A guest</a>' in index
+    assert "<p>Tell how a notebook is added.</p>" in index
     build._draw(course, path, "pages", render.page)
     page = (course.build / "pages/16_guest.html").read_text(encoding="utf-8")
-    assert '<a href="15_beyond_images.html">← 15_beyond_images</a>' in page
+    assert '<a href="15_beyond_images.html" rel="prev">← Beyond images</a>' in page
 
 
 def test_a_notebook_goes_as_it_came(course):
@@ -231,8 +228,8 @@ def test_a_claim_is_a_row_and_a_line(course, claim, capsys):
     assert guard.complaints(path) == []
     found = build.gather(course.notebooks())
     assert found["guests"][1] == "16_guest"
-    values = {"lessons": [], "verdicts": found, "sections": claims.SECTIONS}
-    assert "Guests are welcome." in render.plain("claims.html.j2", **values)
+    told = site.told(course, course.notebooks(), found)
+    assert "Guests are welcome." in render.plain("claims.html.j2", **told)
 
 
 def test_what_is_wrong_with_a_claim_is_said(course, claim):

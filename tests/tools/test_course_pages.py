@@ -95,7 +95,7 @@ def test_links_lead_to_what_is_built_and_to_nothing_else(built, kind, full_cours
         "paper": "https://arxiv.org/abs/1409.1556",
     }
     for anchor in built[kind].select("a[href]"):
-        if not anchor["href"].startswith(("https:", "../index.html")):
+        if re.match(r"\d|\.\./decks/0", anchor["href"]):
             assert (full_course.root / "build" / kind / anchor["href"]).exists(), anchor
 
 
@@ -217,7 +217,7 @@ def test_inline_html_is_left_as_it_is(course, make):
         "Press <kbd>A</kbd>, <span style='color:red'>red</span>, x<sub>2</sub>."
     )
     soup = BeautifulSoup(drawn(course, markdown(written), make=make), "html.parser")
-    assert soup.details.em.text == "text"
+    assert soup.select_one("details em").text == "text"
     found = [soup.kbd.text, soup.find("span", style=True).text, soup.sub.text]
     assert found == ["A", "red", "2"]
 
