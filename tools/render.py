@@ -1,9 +1,11 @@
 """Turns notebooks into pages and decks that ask no network for anything."""
 
+import base64
+import io
 import itertools
 import os
 import re
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +20,7 @@ from nbconvert.filters.markdown_mistune import (
     IPythonRenderer,
     MarkdownWithMath,
 )
+from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from cnnlib import claims
@@ -144,6 +147,20 @@ def pieces(text: str) -> list[str | claims.Verdict]:
     return found
 
 
+@lru_cache(maxsize=256)
+def compact(png: str) -> str:
+    """The address of a PNG, given in base64, as it is or as lossless WebP if smaller."""
+    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
+        written = io.BytesIO()
+        picture.save(written, "webp", lossless=True, quality=50)
+    webp = base64.b64encode(written.getvalue()).decode()
+    png = png.replace("\n", "")
+    smaller = len(webp) < len(png)
+    return (
+        f"data:image/webp;base64,{webp}" if smaller else f"data:image/png;base64,{png}"
+    )
+
+
 @cache
 def _asset(name: str) -> str:
     """A file of reveal.js, fit to stand inside a script or style element."""
@@ -180,6 +197,7 @@ class _Exporter(HTMLExporter):
             exclude_anchor_links=True,
         )
         self.register_filter("pieces", pieces)
+        self.register_filter("compact", compact)
 
     @property
     def default_config(self):

@@ -1,13 +1,16 @@
 """Pages and decks: what they show, what they hide, and that they fetch nothing."""
 
 import base64
+import io
 import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4
+from PIL import Image
 from small_course import code, markdown, picture, printed
 
 from tools import build, render
@@ -286,3 +289,19 @@ def test_a_link_is_fetched_by_nobody(course, make):
 def test_an_attachment_that_is_not_there_is_named(course):
     with pytest.raises(CourseError, match=r"01_a: missing attachment: a\.png"):
         drawn(course, markdown("![a](attachment:a.png)"))
+
+
+@MAKE
+def test_figures_are_carried_in_fewer_bytes_and_the_same_pixels(course, make):
+    shown = picture()
+    html = drawn(course, code("draw()", "slide", outputs=[shown]), make=make)
+    [address, *_] = re.findall(r'src="(data:image[^"]+)"', html)
+    kind, carried = address.split(";base64,")
+    assert kind == "data:image/webp"
+    png = shown.data["image/png"]
+    assert len(carried) < len(png)
+    first, second = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGBA"))
+        for text in (png, carried)
+    )
+    assert np.array_equal(first, second)
