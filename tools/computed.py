@@ -96,7 +96,12 @@ def photograph() -> dict:
     from cnnlib import datasets
 
     grey = Image.fromarray(datasets.photograph("china")).convert("L")
-    return {"picture": png(np.asarray(grey.resize((320, 213))))}
+    grey.thumbnail((320, 320), Image.Resampling.LANCZOS)
+    return {
+        "picture": png(np.asarray(grey)),
+        "width": grey.width,
+        "height": grey.height,
+    }
 
 
 WHAT = {"networks": networks, "ostrich": ostrich, "photograph": photograph}

@@ -149,16 +149,13 @@ def pieces(text: str) -> list[str | claims.Verdict]:
 
 @lru_cache(maxsize=256)
 def compact(png: str) -> str:
-    """The address of a PNG, given in base64, as it is or as lossless WebP if smaller."""
+    """The address of a PNG, given in base64: as lossless WebP where that is smaller."""
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
         written = io.BytesIO()
         picture.save(written, "webp", lossless=True, quality=50)
-    webp = base64.b64encode(written.getvalue()).decode()
-    png = png.replace("\n", "")
-    smaller = len(webp) < len(png)
-    return (
-        f"data:image/webp;base64,{webp}" if smaller else f"data:image/png;base64,{png}"
-    )
+    webp, given = base64.b64encode(written.getvalue()).decode(), png.replace("\n", "")
+    kind, least = ("webp", webp) if len(webp) < len(given) else ("png", given)
+    return f"data:image/{kind};base64,{least}"
 
 
 @cache

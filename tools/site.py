@@ -108,21 +108,19 @@ def small(png: str) -> str:
 HIGH, WIDE, GAP = 110, 1.6, 4  # of a diagram, in pixels
 
 
-def drawn(input_shape: list[int], stages: list[dict]) -> list[dict]:
+def drawn(stages: list[dict]) -> list[dict]:
     """A network's stages as blocks: as high as the map's side, as wide as its channels.
 
-    Both as square roots; of an image, a side is its height, of a video, too. A flat
-    output's side is 1. ``share`` is of all multiply-adds.
+    Both as square roots, the side as a share of the largest; an image's is its height,
+    a video's, too, and a flat output's is 1. ``share`` is of all multiply-adds.
     """
-
-    def side_of(shape):
-        return shape[-3] if len(shape) > 2 else shape[0] if len(shape) > 1 else 1
-
-    sides, most = [side_of(s["output"]) for s in stages], side_of(input_shape)
+    shapes = [stage["output"] for stage in stages]
+    sides = [s[-3] if len(s) > 2 else s[0] if len(s) > 1 else 1 for s in shapes]
+    most = max(*sides, 16)
     total = sum(stage["multiply_adds"] for stage in stages) or 1
     blocks, x = [], 0.0
     for stage, side in zip(stages, sides, strict=True):
-        high = max(4.0, HIGH * math.sqrt(min(1, side / most)))
+        high = max(4.0, HIGH * math.sqrt(side / most))
         wide = max(4.0, WIDE * math.sqrt(stage["output"][-1]))
         shape = " × ".join(map(str, stage["output"]))
         share = stage["multiply_adds"] / total
