@@ -24,5 +24,5 @@ def test_what_is_computed_is_kept_until_the_library_changes(tmp_path, monkeypatc
 
 
 def test_what_cannot_be_computed_is_told_in_one_line(tmp_path):
-    with pytest.raises(CourseError, match="^nothing, computed for the site: KeyError"):
+    with pytest.raises(CourseError, match="nothing, computed for the site: KeyError"):
         computed(Course(tmp_path), ["nothing"], print)
