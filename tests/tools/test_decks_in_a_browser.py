@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import BROWSER, browser, needs_browser
+from browser import BROWSER, needs_browser
 from small_course import code, markdown, picture, printed
 
 from tools import build, render
@@ -111,12 +111,6 @@ MEASURE = r"""(async dark => {
     minutes: front.length && Reveal.getSlides().reduce(
       (sum, s) => sum + Number(s.dataset.timing || 0), 0) / 60};
 })"""
-
-
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield opened
 
 
 def look(window, page, sizes=("1280",)):
