@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from browser import needs_browser
 from small_course import code, printed
@@ -85,6 +86,17 @@ def test_a_link_that_leads_nowhere_is_seen(link, said, tmp_path):
 def test_a_name_that_two_headings_have_is_seen(tmp_path):
     (tmp_path / "a.html").write_text("<h2 id='x'>1</h2><h2 id='x'>2</h2>")
     assert list(broken(tmp_path)) == ["a.html: two are x"]
+
+
+def test_every_page_has_a_table_of_its_contents(site):
+    for path in STORED:
+        page = (site / f"pages/{path.stem}.html").read_text("utf-8")
+        contents, main = page.split("<main>")
+        names = re.findall(r'<li><a href="#([^"]+)">', contents)
+        sources = [c.source for c in nbformat.read(path, 4).cells]
+        headings = sum(len(re.findall(r"(?m)^## ", source)) for source in sources)
+        assert len(names) == headings > 3
+        assert names == re.findall(r'<h2 id="([^"]+)">', main)
 
 
 def test_the_map_shows_every_notebook_with_a_picture(site):
@@ -238,6 +250,7 @@ def test_search_finds_words_in_all_their_forms(site, window):
     assert 0 < len(several) < len(one)
     assert any("/13_fooling.html#" in link for link in one)
     assert any(link.endswith("claims.html#ostrich") for link in one)
+    assert found("accuracies") == found("accuracy") != []
     assert found("xyzzy") == []
     assert window.asked() == window.complaints() == []
     for link in one:
