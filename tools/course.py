@@ -134,8 +134,8 @@ def digest(*parts: object) -> str:
     return total.hexdigest()
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all; text as UTF-8.
 
     Raises:
         CourseError: it cannot be written; a full disk, for one.
@@ -144,7 +144,7 @@ def write(path: Path, text: str) -> None:
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)
     except OSError as error:
         reason = f"cannot write {path.name} in {path.parent}: {error.strerror}"

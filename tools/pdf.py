@@ -1,15 +1,12 @@
 """Prints decks: one page for each slide, by a browser without a window."""
 
-import re
-import shutil
-import subprocess
+import base64
 import tempfile
 from pathlib import Path
 
-from tools.course import Course, CourseError
+from tools.browser import browser, found
+from tools.course import Course, CourseError, write
 from tools.progress import Progress
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def pdf(course: Course, names: list[str], progress: Progress) -> None:
@@ -23,8 +20,7 @@ def pdf(course: Course, names: list[str], progress: Progress) -> None:
     Raises:
         CourseError: a name is unknown, a deck is not made, or no Chromium is here.
     """
-    browser = next(filter(None, map(shutil.which, NAMES)), None)
-    if browser is None:
+    if found() is None:
         raise CourseError(
             "a PDF needs Chromium: apt-get install chromium; decks print from any "
             "browser, too: add ?print-pdf to the address"
@@ -38,30 +34,16 @@ def pdf(course: Course, names: list[str], progress: Progress) -> None:
                 f"there is no {deck.relative_to(course.root)}: make slides"
             )
         made = course.build / "pdf" / f"{stem}.pdf"
-        made.parent.mkdir(parents=True, exist_ok=True)
-        slides = deck.read_text("utf-8").count('<section class="')
-        # A browser on a busy machine may print before the slides are laid out.
-        tries = (_pages(browser, deck, made) == slides for _ in range(5))
-        if not any(tries):
-            made.unlink()
-            raise CourseError(f"{Path(browser).name} did not print all of {deck.name}")
+        write(made, _printed(deck))
         progress.say(f"{stem}  {made.stat().st_size / 1e6:.1f} MB")
 
 
-def _pages(browser: str, deck: Path, made: Path) -> int:
-    """Print a deck; the number of its pages."""
-    made.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as profile:
-        command = [
-            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-            *("--disable-background-networking", "--disable-component-update"),
-            *(f"--user-data-dir={profile}", "--virtual-time-budget=20000"),
-            *("--no-pdf-header-footer", f"--print-to-pdf={made}"),
-        ]
-        done = subprocess.run(
-            [*command, f"{deck.as_uri()}?print-pdf"], capture_output=True, text=True
+def _printed(deck: Path) -> bytes:
+    """A deck as PDF, printed once its slides are laid out."""
+    with tempfile.TemporaryDirectory() as folder, browser(Path(folder)) as window:
+        window.open(f"{deck.as_uri()}?print-pdf")
+        window.until("document.documentElement.classList.contains('laid-out')")
+        page = window.send(
+            "Page.printToPDF", printBackground=True, preferCSSPageSize=True
         )
-    if not made.exists():
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise CourseError(f"{Path(browser).name} did not print {deck.name}: {last}")
-    return len(re.findall(rb"/Type\s*/Page\b", made.read_bytes()))
+    return base64.b64decode(page["data"])

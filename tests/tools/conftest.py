@@ -3,10 +3,10 @@ import os
 import shutil
 
 import pytest
-from browser import browser
 from small_course import ROOT, SmallCourse, code, markdown, picture, printed
 
 from tools.__main__ import main
+from tools.browser import browser
 from tools.course import write
 
 

@@ -73,6 +73,5 @@ window.addEventListener('load', () => { // figures have their sizes only now
     pdfSeparateFragments: false, plugins: [RevealNotes],
     keyboard: {68: () => root.classList.toggle('dark')}, // D
   });
-  // Printing waits for frames; without a window something must move to get them.
-  if (printed) setInterval(() => document.body.style.order = Math.random(), 20);
+  Reveal.on('pdf-ready', () => root.classList.add('laid-out'));
 });
