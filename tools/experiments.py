@@ -1,0 +1,357 @@
+"""Experiments that settle claims: ``experiments/NAME.toml``, kept in ``results/``.
+
+An experiment is plain data: arms, each of which differs from another in one thing, the
+images, seeds, and rates. Each arm's rate is the one of ``rates`` with which, from
+``rate_seed``, it reads most of the held-out images after its last epoch; then every
+seed is run, and the test images are looked at once, after its last epoch.
+
+While it runs, ``build/records/NAME`` holds a folder for each run with its checkpoint.
+"""
+
+import contextlib
+import difflib
+import json
+import math
+import os
+import platform
+import shutil
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cnnlib import claims
+from tools.course import Course, CourseError, kernel_env, write
+from tools.lock import alone
+from tools.progress import Progress
+from tools.record import machine
+
+KEYS = "question data held_out rates rate_seed seeds figure all arms".split()
+RECORD = "experiment date command machine versions arms".split()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What ``experiments/NAME.toml`` says; ``arms`` are whole, with what all have."""
+
+    name: str
+    question: str
+    data: str
+    held_out: int
+    rates: list[float]
+    rate_seed: int
+    seeds: list[int]
+    figure: str
+    arms: dict[str, dict]
+    claim: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Experiment":
+        """Read a file.
+
+        Raises:
+            CourseError: it is no experiment; the line says in what.
+        """
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise CourseError(f"{path.name}: {error}") from None
+        if lacks := [key for key in KEYS if key not in found]:
+            raise CourseError(f"{path.name} lacks {', '.join(lacks)}")
+        if more := sorted(set(found) - {*KEYS, "claim"}):
+            raise CourseError(
+                f"{path.name} says {', '.join(more)}, which nothing reads"
+            )
+        common = found.pop("all")
+        found["arms"] = {name: common | arm for name, arm in found["arms"].items()}
+        made = cls(path.stem, **found)
+        made._check(path.name)
+        return made
+
+    def _check(self, file: str) -> None:
+        if self.claim is not None and self.claim not in claims.LEDGER:
+            raise CourseError(f"{file}: the talk has no claim {self.claim!r}")
+        if not self.seeds or not self.rates:
+            raise CourseError(f"{file} takes one seed and one rate, or more")
+        if len(self.rates) > 1 and self.rate_seed in self.seeds:
+            raise CourseError(
+                f"{file}: the rates are chosen with seed {self.rate_seed}, which is "
+                "among those that are reported"
+            )
+        for name, arm in self.arms.items():
+            others = [other for key, other in self.arms.items() if key != name]
+            if not any(len(differences(arm, other)) == 1 for other in others):
+                raise CourseError(
+                    f"{file}: arm {name!r} differs from no other in one thing alone"
+                )
+
+
+def differences(one: dict, other: dict) -> list[str]:
+    """The names of what differs."""
+    return sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k))
+
+
+def find(course: Course, name: str) -> Experiment:
+    """The experiment of that name.
+
+    Raises:
+        CourseError: there is none; the line names those there are.
+    """
+    paths = {p.stem: p for p in sorted((course.root / "experiments").glob("*.toml"))}
+    if name not in paths:
+        near = difflib.get_close_matches(name, paths, n=1)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        known = ", ".join(paths) or "none"
+        raise CourseError(f"no experiment is called {name!r}{hint}. Known: {known}", 2)
+    return Experiment.read(paths[name])
+
+
+def command(name: str) -> str:
+    """The command that makes an experiment's record."""
+    return f"make record CLAIM={name}"
+
+
+def of_claim(course: Course, claim: str) -> list[tuple[str, Path | None]]:
+    """A claim's records: for each the command, and the file, None where not yet run."""
+    found = []
+    for path in sorted((course.root / "experiments").glob("*.toml")):
+        if Experiment.read(path).claim == claim:
+            file = course.root / "results" / f"{path.stem}.json"
+            found.append((command(path.stem), file if file.exists() else None))
+    return found
+
+
+def record(course: Course, name: str, progress: Progress) -> None:
+    """Run an experiment, or go on with it, and write its record and its figure.
+
+    Raises:
+        CourseError: there is no such experiment, it cannot be run, it has its record
+            already, or what was begun is another one.
+    """
+    experiment = find(course, name)
+    os.environ.update(kernel_env())
+    with alone(course, f"record-{name}", progress):
+        _record(course, experiment, progress)
+
+
+def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
+    file = course.root / "results" / f"{experiment.name}.json"
+    if file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        other = differences(before["experiment"], asdict(experiment))
+        if not other:
+            raise CourseError(
+                f"{file.name} is this experiment's record, of {before['date'][:10]}; "
+                "move it away to run it once more"
+            )
+        progress.say(
+            f"{file.name} is the record of another experiment, which differs in "
+            f"{', '.join(other)}: begun anew, it is replaced at the end"
+        )
+    import keras
+
+    from tools import arms
+
+    versions = {
+        "python": platform.python_version(),
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+    }
+    folder = course.build / "records" / experiment.name
+    _begun(folder, {"experiment": asdict(experiment), "versions": versions})
+    with _refused(experiment.name):
+        images = arms.Images(experiment.data, experiment.held_out)
+        made = {name: arms.Arm(how, images) for name, how in experiment.arms.items()}
+        clock = Clock(experiment, folder, made, progress)
+    found = {}
+    for name, arm in made.items():
+
+        def run(rate, seed, *, test, name=name, arm=arm):
+            place = folder / f"{_plain(name)}-{rate:g}-{seed}"
+            return arm.run(place, rate, seed, test, clock.ticker(name, rate, seed))
+
+        tried, seed = [], experiment.rate_seed
+        if len(experiment.rates) > 1:
+            tried = [run(rate, seed, test=False) for rate in experiment.rates]
+        rate = max(tried, key=_read)["rate"] if tried else experiment.rates[0]
+        chosen = [run(rate, seed, test=True) for seed in experiment.seeds]
+        found[name] = {"rate": rate, "tried": tried, "runs": chosen}
+    data = "CNNLIB_DATA=data " * ("CNNLIB_DATA" in os.environ)
+    result = {
+        "experiment": asdict(experiment),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": data + command(experiment.name),
+        "machine": machine(),
+        "versions": versions,
+        "arms": _rounded(found),
+    }
+    draw(result).savefig(_folder(file) / f"{experiment.name}.png")
+    write(file, _text(result))
+    shutil.rmtree(folder)
+    for name, arm in result["arms"].items():
+        progress.say(f"{name}, rate {arm['rate']:g}")
+        for measure in measures(arm):
+            values = " ".join(f"{run[measure]:.4f}" for run in arm["runs"])
+            progress.say(f"    {measure:18} {values}")
+
+
+def _begun(folder: Path, asked: dict) -> None:
+    """See that what was begun, if anything was, is the same; else begin."""
+    file = folder / "begun.json"
+    if not file.exists():
+        write(file, json.dumps(asked))
+        return
+    before = json.loads(file.read_text(encoding="utf-8"))
+    if other := [
+        name for key in asked for name in differences(before[key], asked[key])
+    ]:
+        raise CourseError(
+            f"{folder} holds another run, which differs in {', '.join(other)}: delete "
+            "that folder to begin anew"
+        )
+
+
+@contextlib.contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """What data, networks and training refuse, in one line."""
+    try:
+        yield
+    except (TypeError, ValueError, OSError) as error:
+        told = " ".join(str(error).split())
+        raise CourseError(f"experiments/{name}.toml: {told}") from None
+
+
+class Clock:
+    """Says how long it will take, then what is left, from measured steps and epochs."""
+
+    def __init__(self, experiment: Experiment, folder: Path, made, progress: Progress):
+        self.progress, self.epochs = progress, {}
+        runs = len(experiment.seeds)
+        runs += len(experiment.rates) * (len(experiment.rates) > 1)
+        for name, arm in made.items():
+            self.epochs[name] = arm.training["epochs"]
+        kept = {name: _kept(folder, name, arm) for name, arm in made.items()}
+        progress.say("a few steps of each arm are timed ...")
+        self.each = {name: arm.seconds() for name, arm in made.items()}
+        self.left = {n: runs * self.epochs[n] - kept[n] for n in made}
+        whole = sum(runs * epochs for epochs in self.epochs.values())
+        progress.say(
+            f"{experiment.name}: {len(made)} arms of {runs} runs, {whole} epochs, "
+            f"{sum(kept.values())} of them done: {_about(self._seconds())} here; "
+            f"killed at any time, {command(experiment.name)} goes on"
+        )
+        self.start, self.first = time.monotonic(), self._seconds()
+
+    def _seconds(self) -> float:
+        return sum(self.each[name] * self.left[name] for name in self.left)
+
+    def ticker(self, name: str, rate: float, seed: int):
+        """What a run of an arm calls after each of its epochs."""
+
+        def tick(epoch: int, logs: dict) -> None:
+            self.left[name] -= 1
+            used, ahead = time.monotonic() - self.start, self._seconds()
+            pace = used / max(self.first - ahead, 1e-9)
+            told = ", ".join(f"{k} {v:.4g}" for k, v in logs.items())
+            self.progress.say(
+                f"{name}, rate {rate:g}, seed {seed}, epoch {epoch} of "
+                f"{self.epochs[name]}: {told}; {_about(ahead * pace)} left"
+            )
+
+        return tick
+
+
+def _kept(folder: Path, name: str, arm) -> int:
+    """How many epochs of an arm are done."""
+    from cnnlib import runs
+
+    return sum(len(runs.kept(place)) for place in folder.glob(f"{_plain(name)}-*-*"))
+
+
+def _about(seconds: float) -> str:
+    minutes = seconds / 60
+    if minutes < 90:
+        return f"about {max(1, math.ceil(minutes))} min"
+    return f"about {minutes / 60:.1f} h"
+
+
+def _plain(name: str) -> str:
+    """An arm's name, of which no other one's is a part, for a folder."""
+    return "".join(c if c.isalnum() else "_" for c in name) + "."
+
+
+def _folder(file: Path) -> Path:
+    file.parent.mkdir(exist_ok=True)
+    return file.parent
+
+
+def _read(run: dict) -> tuple[float, float]:
+    """How well a run reads the held-out images after its last epoch."""
+    accuracy, loss = run["epochs"]["val_accuracy"][-1], run["epochs"]["val_loss"][-1]
+    return accuracy, -loss if math.isfinite(loss) else -math.inf
+
+
+def _rounded(found):
+    """Six digits of every number; null where a loss is none."""
+    if isinstance(found, dict):
+        return {key: _rounded(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_rounded(value) for value in found]
+    if isinstance(found, float):
+        return float(f"{found:.6g}") if math.isfinite(found) else None
+    return found
+
+
+def _text(result: dict) -> str:
+    """JSON with a line for each column of numbers, not for each number."""
+    text = json.dumps(result, indent=1, ensure_ascii=False)
+    inside, lines = False, []
+    for line in text.splitlines():
+        if inside:
+            lines[-1] += line.strip() + " " * line.endswith(",")
+        else:
+            lines.append(line)
+        if line.endswith("[") and not line.strip().startswith(('"runs"', '"tried"')):
+            inside = True
+        elif line.strip().startswith("]"):
+            inside = False
+    return "\n".join(lines) + "\n"
+
+
+def measures(arm: dict) -> list[str]:
+    """What each run of an arm was measured by, once, after its last epoch."""
+    return [key for key in arm["runs"][0] if key.endswith("_accuracy")]
+
+
+def draw(result: dict):
+    """The record's figure: a measure as dots, or a column over the epochs."""
+    import numpy as np
+
+    from cnnlib import plots
+
+    figure, arms = result["experiment"]["figure"], result["arms"]
+    about = result["experiment"]["question"]
+    if figure in measures(next(iter(arms.values()))):
+        dots = {
+            name: [run[figure] for run in arm["runs"]] for name, arm in arms.items()
+        }
+        return plots.dots(
+            {name: 100 * np.array(values) for name, values in dots.items()},
+            ylabel=f"{figure.replace('_', ' ')} [%]",
+            alt=f"{about} {figure}, a dot for each seed of {', '.join(arms)}.",
+        )
+    runs = {
+        name: np.array([run["epochs"][figure] for run in arm["runs"]], float)
+        for name, arm in arms.items()
+    }
+    epochs = range(1, 1 + len(next(iter(runs.values()))[0]))
+    names = {"loss": "training loss", "val_loss": "loss on held-out images"}
+    return plots.bands(
+        epochs,
+        runs,
+        xlabel="epoch",
+        ylabel=names.get(figure, figure.replace("val_", "held-out ")),
+        alt=f"{about} {figure} over the epochs of {', '.join(arms)}, all seeds.",
+    )
