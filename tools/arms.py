@@ -6,13 +6,14 @@ train.
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from cnnlib import augment, datasets, fooling, gradients, models, runs
+from cnnlib import augment, checks, datasets, fooling, gradients, models, runs
 
 # What an arm says of its training; everything else is an option of its network.
 TRAINING = {
@@ -58,6 +59,8 @@ def convolutions(*, input_shape, classes, width=16, norm=False) -> keras.Model:
     return keras.Sequential([*net, layers.Dense(classes)])
 
 
+CHOICES = {"optimizer": runs.OPTIMIZERS, "schedule": runs.SCHEDULES}
+KNOWN = (*models.CATALOG, *models.FAMILIES)
 NETWORKS = {"dense": dense, "convolutions": convolutions}
 
 
@@ -147,7 +150,14 @@ class Arm:
     def __init__(self, settings: dict, images: Images):
         self.training = TRAINING | {k: settings[k] for k in TRAINING if k in settings}
         self.options = {k: settings[k] for k in settings if k not in TRAINING}
-        self.images = images
+        self.images, self.network = images, self.options.pop("network", None)
+        checks.named("network", self.network, [*NETWORKS, *KNOWN])
+        for name in ("epochs", "batch_size", "passes"):
+            checks.integer("an arm", name, self.training[name])
+        for name in ("epsilon", "weight_decay"):
+            checks.number("an arm", name, self.training[name], least=0)
+        for name, known in CHOICES.items():
+            checks.choice("an arm", name, self.training[name], known)
 
     def model(self, seed: int) -> tuple[keras.Model, keras.Model]:
         """What is trained, and the network that reads images; from a seed."""
@@ -160,10 +170,8 @@ class Arm:
         x = layers.Normalization(mean=self.images.mean, variance=self.images.variance)(
             x
         )
-        options = {k: v for k, v in self.options.items() if k != "network"}
-        options |= {"input_shape": shape, "classes": self.images.classes}
-        name = self.options["network"]
-        make = NETWORKS.get(name) or (lambda **options: models.build(name, **options))
+        options = self.options | {"input_shape": shape, "classes": self.images.classes}
+        make = NETWORKS.get(self.network) or partial(models.build, self.network)
         net = keras.Model(image, make(**options)(x))
         if how["attack_steps"]:
             return OnAttacks(net, how["epsilon"], how["attack_steps"]), net
@@ -173,7 +181,7 @@ class Arm:
         """Those of the library's runs that training takes."""
         names = ("epochs", "batch_size", "optimizer", "schedule", "weight_decay")
         how = {name: self.training[name] for name in names}
-        return runs.Settings(self.options["network"], "", rate=rate, seed=seed, **how)
+        return runs.Settings(self.network, "", rate=rate, seed=seed, **how)
 
     def seconds(self) -> float:
         """About how long an epoch takes here, without compiling, from a few steps."""

@@ -17,6 +17,7 @@ import platform
 import shutil
 import time
 import tomllib
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -28,8 +29,22 @@ from tools.lock import alone
 from tools.progress import Progress
 from tools.record import machine
 
-KEYS = "question data held_out rates rate_seed seeds figure all arms".split()
-RECORD = "experiment date command machine versions arms".split()
+KEYS = {
+    "question": str,
+    "data": str,
+    "held_out": int,
+    "rates": list,
+    "rate_seed": int,
+    "seeds": list,
+    "figure": str,
+    "all": dict,
+    "arms": dict,
+}
+WORDS = ("question", "claim", "figure")  # which change no number
+CURVES = {"loss": "training loss", "val_loss": "loss on held-out images"}
+CURVES |= {"accuracy": "training accuracy", "val_accuracy": "held-out accuracy"}
+MEASURES = {"train_accuracy": "images learned from", "test_accuracy": "test images"}
+MEASURES |= {"attacked_accuracy": "attacked test images"}
 
 
 @dataclass(frozen=True)
@@ -64,28 +79,44 @@ class Experiment:
             raise CourseError(
                 f"{path.name} says {', '.join(more)}, which nothing reads"
             )
+        for key, kind in KEYS.items():
+            if not isinstance(found[key], kind) or found[key] in ([], {}, ""):
+                raise CourseError(f"{path.name}: {key} = {found[key]!r} cannot be used")
         common = found.pop("all")
         found["arms"] = {name: common | arm for name, arm in found["arms"].items()}
         made = cls(path.stem, **found)
-        made._check(path.name)
+        if wrong := made._wrong():
+            raise CourseError(f"{path.name}: {wrong}")
         return made
 
-    def _check(self, file: str) -> None:
+    def _wrong(self) -> str:
+        """What is wrong with it, in a line; empty where nothing is."""
         if self.claim is not None and self.claim not in claims.LEDGER:
-            raise CourseError(f"{file}: the talk has no claim {self.claim!r}")
-        if not self.seeds or not self.rates:
-            raise CourseError(f"{file} takes one seed and one rate, or more")
-        if len(self.rates) > 1 and self.rate_seed in self.seeds:
-            raise CourseError(
-                f"{file}: the rates are chosen with seed {self.rate_seed}, which is "
-                "among those that are reported"
+            return f"the talk has no claim {self.claim!r}"
+        if self.figure not in CURVES | MEASURES:
+            return (
+                f"no figure is called {self.figure!r}: {', '.join(CURVES | MEASURES)}"
             )
+        if (
+            self.figure in CURVES
+            and len({a.get("epochs") for a in self.arms.values()}) > 1
+        ):
+            return f"figure = {self.figure!r} takes arms of as many epochs"
+        if self.figure == "attacked_accuracy" and not all(
+            a.get("epsilon") for a in self.arms.values()
+        ):
+            return "an attack takes epsilon"
+        if len(self.rates) > 1 and self.rate_seed in self.seeds:
+            return f"seed {self.rate_seed} chooses the rates, and is among the seeds"
         for name, arm in self.arms.items():
             others = [other for key, other in self.arms.items() if key != name]
             if not any(len(differences(arm, other)) == 1 for other in others):
-                raise CourseError(
-                    f"{file}: arm {name!r} differs from no other in one thing alone"
-                )
+                return f"arm {name!r} differs from no other in one thing alone"
+        return ""
+
+    def setting(self) -> dict:
+        """What its numbers depend on."""
+        return {key: v for key, v in asdict(self).items() if key not in WORDS}
 
 
 def differences(one: dict, other: dict) -> list[str]:
@@ -113,13 +144,17 @@ def command(name: str) -> str:
     return f"make record CLAIM={name}"
 
 
-def of_claim(course: Course, claim: str) -> list[tuple[str, Path | None]]:
-    """A claim's records: for each the command, and the file, None where not yet run."""
-    found = []
+def records(course: Course) -> dict[str, list[tuple[str, Path | None]]]:
+    """For each claim that has experiments the command of each, and its record.
+
+    The record is a file of ``results/``, None where it was not made yet.
+    """
+    found: dict[str, list[tuple[str, Path | None]]] = {}
     for path in sorted((course.root / "experiments").glob("*.toml")):
-        if Experiment.read(path).claim == claim:
+        if claim := Experiment.read(path).claim:
             file = course.root / "results" / f"{path.stem}.json"
-            found.append((command(path.stem), file if file.exists() else None))
+            pair = command(path.stem), file if file.exists() else None
+            found.setdefault(claim, []).append(pair)
     return found
 
 
@@ -131,7 +166,8 @@ def record(course: Course, name: str, progress: Progress) -> None:
             already, or what was begun is another one.
     """
     experiment = find(course, name)
-    os.environ.update(kernel_env())
+    kernel_env()  # is checked
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with alone(course, f"record-{name}", progress):
         _record(course, experiment, progress)
 
@@ -139,8 +175,8 @@ def record(course: Course, name: str, progress: Progress) -> None:
 def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
     file = course.root / "results" / f"{experiment.name}.json"
     if file.exists():
-        before = json.loads(file.read_text(encoding="utf-8"))
-        other = differences(before["experiment"], asdict(experiment))
+        before = _read(file)
+        other = differences(_setting(before), experiment.setting())
         if not other:
             raise CourseError(
                 f"{file.name} is this experiment's record, of {before['date'][:10]}; "
@@ -151,6 +187,7 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
             f"{', '.join(other)}: begun anew, it is replaced at the end"
         )
     import keras
+    import numpy as np
 
     from tools import arms
 
@@ -158,9 +195,10 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
         "python": platform.python_version(),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
+        "numpy": np.__version__,
     }
     folder = course.build / "records" / experiment.name
-    _begun(folder, {"experiment": asdict(experiment), "versions": versions})
+    _begun(folder, experiment.setting() | versions)
     with _refused(experiment.name):
         images = arms.Images(experiment.data, experiment.held_out)
         made = {name: arms.Arm(how, images) for name, how in experiment.arms.items()}
@@ -169,13 +207,13 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
     for name, arm in made.items():
 
         def run(rate, seed, *, test, name=name, arm=arm):
-            place = folder / f"{_plain(name)}-{rate:g}-{seed}"
+            place = folder / _plain(name) / f"{rate:g}-{seed}"
             return arm.run(place, rate, seed, test, clock.ticker(name, rate, seed))
 
         tried, seed = [], experiment.rate_seed
         if len(experiment.rates) > 1:
             tried = [run(rate, seed, test=False) for rate in experiment.rates]
-        rate = max(tried, key=_read)["rate"] if tried else experiment.rates[0]
+        rate = max(tried, key=_success)["rate"] if tried else experiment.rates[0]
         chosen = [run(rate, seed, test=True) for seed in experiment.seeds]
         found[name] = {"rate": rate, "tried": tried, "runs": chosen}
     data = "CNNLIB_DATA=data " * ("CNNLIB_DATA" in os.environ)
@@ -187,8 +225,8 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
         "versions": versions,
         "arms": _rounded(found),
     }
-    draw(result).savefig(_folder(file) / f"{experiment.name}.png")
     write(file, _text(result))
+    draw(result).savefig(file.with_suffix(".png"))
     shutil.rmtree(folder)
     for name, arm in result["arms"].items():
         progress.say(f"{name}, rate {arm['rate']:g}")
@@ -203,14 +241,25 @@ def _begun(folder: Path, asked: dict) -> None:
     if not file.exists():
         write(file, json.dumps(asked))
         return
-    before = json.loads(file.read_text(encoding="utf-8"))
-    if other := [
-        name for key in asked for name in differences(before[key], asked[key])
-    ]:
+    if other := differences(_read(file), asked):
         raise CourseError(
             f"{folder} holds another run, which differs in {', '.join(other)}: delete "
             "that folder to begin anew"
         )
+
+
+def _read(file: Path) -> dict:
+    """The JSON of a file, or one line that says that it is none."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError:
+        raise CourseError(f"{file} is damaged; delete it to begin anew") from None
+
+
+def _setting(result: dict) -> dict:
+    """What a record's numbers depend on."""
+    asked = result.get("experiment", {})
+    return {key: value for key, value in asked.items() if key not in WORDS}
 
 
 @contextlib.contextmanager
@@ -267,7 +316,7 @@ def _kept(folder: Path, name: str, arm) -> int:
     """How many epochs of an arm are done."""
     from cnnlib import runs
 
-    return sum(len(runs.kept(place)) for place in folder.glob(f"{_plain(name)}-*-*"))
+    return sum(len(runs.kept(place)) for place in (folder / _plain(name)).glob("*"))
 
 
 def _about(seconds: float) -> str:
@@ -278,16 +327,11 @@ def _about(seconds: float) -> str:
 
 
 def _plain(name: str) -> str:
-    """An arm's name, of which no other one's is a part, for a folder."""
-    return "".join(c if c.isalnum() else "_" for c in name) + "."
+    """An arm's name as that of a folder, another one's for each."""
+    return urllib.parse.quote(name, safe=" ")
 
 
-def _folder(file: Path) -> Path:
-    file.parent.mkdir(exist_ok=True)
-    return file.parent
-
-
-def _read(run: dict) -> tuple[float, float]:
+def _success(run: dict) -> tuple[float, float]:
     """How well a run reads the held-out images after its last epoch."""
     accuracy, loss = run["epochs"]["val_accuracy"][-1], run["epochs"]["val_loss"][-1]
     return accuracy, -loss if math.isfinite(loss) else -math.inf
@@ -327,31 +371,23 @@ def measures(arm: dict) -> list[str]:
 
 def draw(result: dict):
     """The record's figure: a measure as dots, or a column over the epochs."""
-    import numpy as np
-
     from cnnlib import plots
 
     figure, arms = result["experiment"]["figure"], result["arms"]
-    about = result["experiment"]["question"]
-    if figure in measures(next(iter(arms.values()))):
-        dots = {
-            name: [run[figure] for run in arm["runs"]] for name, arm in arms.items()
-        }
+    told = f"{result['experiment']['question']} {', '.join(arms)}, all seeds"
+    if figure in MEASURES:
         return plots.dots(
-            {name: 100 * np.array(values) for name, values in dots.items()},
-            ylabel=f"{figure.replace('_', ' ')} [%]",
-            alt=f"{about} {figure}, a dot for each seed of {', '.join(arms)}.",
+            {name: [100 * run[figure] for run in arms[name]["runs"]] for name in arms},
+            ylabel=f"{MEASURES[figure]} read [%]",
+            alt=f"{told}: {MEASURES[figure]} read, in per cent.",
         )
     runs = {
-        name: np.array([run["epochs"][figure] for run in arm["runs"]], float)
+        name: [
+            [math.nan if v is None else v for v in run["epochs"][figure]]
+            for run in arm["runs"]
+        ]
         for name, arm in arms.items()
     }
     epochs = range(1, 1 + len(next(iter(runs.values()))[0]))
-    names = {"loss": "training loss", "val_loss": "loss on held-out images"}
-    return plots.bands(
-        epochs,
-        runs,
-        xlabel="epoch",
-        ylabel=names.get(figure, figure.replace("val_", "held-out ")),
-        alt=f"{about} {figure} over the epochs of {', '.join(arms)}, all seeds.",
-    )
+    about = {"xlabel": "epoch", "ylabel": CURVES[figure]}
+    return plots.bands(epochs, runs, **about, alt=f"{told}: {CURVES[figure]}.")
