@@ -27,6 +27,7 @@ TRAINING = {
     "passes": 1,
     "epsilon": 0.0,
     "attack_steps": 0,
+    "warmup": 1,
 }
 TIMED = 24  # steps that the estimate is made from
 TESTED = 256  # images at once
@@ -42,10 +43,12 @@ def dense(*, input_shape, classes, width=256, dropout=0.0) -> keras.Model:
     return keras.Sequential([*net, layers.Dense(classes)])
 
 
-def convolutions(*, input_shape, classes, width=16, norm=False) -> keras.Model:
-    """Six convolutions and a dense layer, each with batch norm in it, or with nothing.
+def convolutions(
+    *, input_shape, classes, width=16, repeats=3, norm=False
+) -> keras.Model:
+    """Convolutions and a dense layer, each with batch norm behind it, or with nothing.
 
-    The first and the fourth take every second pixel.
+    There are two stages of ``repeats``; the first of each takes every second pixel.
     """
 
     def block(layer):
@@ -53,7 +56,7 @@ def convolutions(*, input_shape, classes, width=16, norm=False) -> keras.Model:
 
     net, start = [keras.Input(input_shape)], {"kernel_initializer": "he_normal"}
     for filters in (width, 2 * width):
-        for strides in (2, 1, 1):
+        for strides in (2, *[1] * (repeats - 1)):
             net += block(layers.Conv2D(filters, 3, strides, "same", **start))
     net += [layers.Flatten(), *block(layers.Dense(4 * width, **start))]
     return keras.Sequential([*net, layers.Dense(classes)])
@@ -68,12 +71,15 @@ class OnAttacks(keras.Model):
     """A model around another one, which it trains on PGD's images alone.
 
     Madry et al. (arXiv:1706.06083): from a random place within ε of each image,
-    ``steps`` steps of 2.5 ε / ``steps`` by the gradient's sign, at inference.
+    ``steps`` steps of 2.5 ε / ``steps`` by the gradient's sign, at inference. ε grows
+    to its size in the first ``warmup`` steps of training: at once, small networks learn
+    to give one answer to all.
     """
 
-    def __init__(self, model, epsilon: float, steps: int):
+    def __init__(self, model, epsilon: float, steps: int, warmup: int):
         super().__init__(name=f"on_attacks_{model.name}")
-        self.model, self.epsilon, self.steps = model, epsilon, steps
+        self.model, self.epsilon = model, epsilon
+        self.steps, self.warmup = steps, warmup
         self.random = keras.random.SeedGenerator()
         self.built = True
 
@@ -94,7 +100,9 @@ class OnAttacks(keras.Model):
                 y, logits, from_logits=True
             )
 
-        size, length = self.epsilon, 2.5 * self.epsilon / self.steps
+        grown = ops.cast(self.optimizer.iterations, "float32") / self.warmup
+        size = self.epsilon * ops.minimum(grown, 1.0)
+        length = 2.5 * size / self.steps
         moved = x + keras.random.uniform(ops.shape(x), -size, size, seed=self.random)
         for _ in range(self.steps):
             slope = gradients.slope(lambda z: ops.sum(loss(z)), ops.clip(moved, 0, 1))
@@ -152,7 +160,7 @@ class Arm:
         self.options = {k: settings[k] for k in settings if k not in TRAINING}
         self.images, self.network = images, self.options.pop("network", None)
         checks.named("network", self.network, [*NETWORKS, *KNOWN])
-        for name in ("epochs", "batch_size", "passes"):
+        for name in ("epochs", "batch_size", "passes", "warmup"):
             checks.integer("an arm", name, self.training[name])
         for name in ("epsilon", "weight_decay"):
             checks.number("an arm", name, self.training[name], least=0)
@@ -174,7 +182,9 @@ class Arm:
         make = NETWORKS.get(self.network) or partial(models.build, self.network)
         net = keras.Model(image, make(**options)(x))
         if how["attack_steps"]:
-            return OnAttacks(net, how["epsilon"], how["attack_steps"]), net
+            return OnAttacks(
+                net, how["epsilon"], how["attack_steps"], how["warmup"]
+            ), net
         return net, net
 
     def settings(self, rate: float, seed: int) -> runs.Settings:

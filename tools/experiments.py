@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+import re
 import shutil
 import time
 import tomllib
@@ -349,19 +350,14 @@ def _rounded(found):
 
 
 def _text(result: dict) -> str:
-    """JSON with a line for each column of numbers, not for each number."""
-    text = json.dumps(result, indent=1, ensure_ascii=False)
-    inside, lines = False, []
-    for line in text.splitlines():
-        if inside:
-            lines[-1] += line.strip() + " " * line.endswith(",")
-        else:
-            lines.append(line)
-        if line.endswith("[") and not line.strip().startswith(('"runs"', '"tried"')):
-            inside = True
-        elif line.strip().startswith("]"):
-            inside = False
-    return "\n".join(lines) + "\n"
+    """JSON with a line for each list of numbers, not for each number."""
+
+    def joined(found: re.Match) -> str:
+        return f"[{', '.join(found[1].replace(',', ' ').split())}]"
+
+    return (
+        re.sub(r"\[\s+([-\d.,\se]*?)\s+\]", joined, json.dumps(result, indent=1)) + "\n"
+    )
 
 
 def measures(arm: dict) -> list[str]:

@@ -244,19 +244,23 @@ def test_training_on_attacks_sees_worse_images_within_their_bound():
     inner = keras.Input((28, 28, 1))
     spy = Spy()
     spy(inner)
-    model = arms.OnAttacks(spy, 0.1, steps=5)
-    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model = arms.OnAttacks(spy, 0.1, steps=5, warmup=10)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
     data = datasets.load("digits28")
     x, y = data.x_train[:20] / np.float32(255), data.y_train[:20]
     x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
     logits = net(x)
-    attacked = float(model.compute_loss(x, y, logits, training=True))
     plain = float(model.compute_loss(x, y, logits, training=False))
-    assert attacked > plain + 0.1
-    (moved,) = seen
-    assert np.abs(moved - np.asarray(x)).max() == pytest.approx(0.1, abs=1e-6)
-    assert moved.min() >= 0
-    assert moved.max() <= 1
+    for step, size in ((10, 0.1), (99, 0.1), (5, 0.05)):
+        model.optimizer.iterations.assign(step)
+        attacked = float(model.compute_loss(x, y, logits, training=True))
+        assert attacked > plain + size
+        moved = seen.pop()
+        assert np.abs(moved - np.asarray(x)).max() == pytest.approx(size, abs=1e-6)
+        assert moved.min() >= 0
+        assert moved.max() <= 1
+    assert not seen
 
 
 FILES = sorted((ROOT / "experiments").glob("*.toml"))
