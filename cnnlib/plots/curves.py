@@ -115,21 +115,14 @@ def bars(
 
 @rc_context(STYLE)
 def dots(
-    values: Mapping[str, Sequence[float]],
-    *,
-    ylabel: str,
-    alt: str,
-    height: float = 4.5,
-    ylim: tuple[float, float] | None = None,
+    values: Mapping[str, Sequence[float]], *, ylabel: str, alt: str, height: float = 4.5
 ) -> Figure:
-    """Runs over several seeds: a dot for each, side by side, and a line at the mean.
+    """Runs over several seeds, side by side: a dot for each, and a line at their mean.
 
-    ``values`` is label: one value for each seed; a label may have several lines.
+    ``values`` is label: one value for each seed.
     """
     if empty := [label for label, runs in values.items() if not len(runs)]:
-        raise ValueError(
-            f"dots takes one value or more per label; {empty[0]!r} has none"
-        )
+        raise ValueError(f"dots takes a value or more per label; {empty[0]!r} has none")
     figure = Figure(height, alt)
     axes = figure.subplots()
     for i, runs in enumerate(values.values()):
@@ -137,10 +130,7 @@ def dots(
         axes.scatter(x, runs, 80, color=COLORS[i % len(COLORS)], zorder=2)
         axes.hlines(np.mean(runs), i - 0.3, i + 0.3, color="0.6", lw=2, zorder=1)
     axes.set_xticks(range(len(values)), list(values))
-    axes.set_xlim(-0.5, len(values) - 0.5)
     axes.set_ylabel(ylabel)
-    if ylim is not None:
-        axes.set_ylim(ylim)
     return figure
 
 

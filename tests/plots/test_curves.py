@@ -37,7 +37,7 @@ def test_lines_refuses_a_series_of_another_length():
 
 def test_dots_are_one_for_each_seed_beside_their_mean():
     values = {"plain": [1, 2, 6], "augmented": [4]}
-    figure = plots.dots(values, ylabel="error [%]", alt="Dots.", ylim=(0, 7))
+    figure = plots.dots(values, ylabel="error [%]", alt="Dots.")
     (axes,) = figure.axes
     scattered, means = axes.collections[::2], axes.collections[1::2]
     for i, (runs, dots, mean) in enumerate(
@@ -49,12 +49,12 @@ def test_dots_are_one_for_each_seed_beside_their_mean():
         assert len(set(places[:, 0])) == len(runs)
         np.testing.assert_allclose(mean.get_segments()[0][:, 1], np.mean(runs))
     assert [tick.get_text() for tick in axes.get_xticklabels()] == list(values)
-    assert (axes.get_ylabel(), axes.get_ylim()) == ("error [%]", (0, 7))
+    assert axes.get_ylabel() == "error [%]"
     show(figure)
 
 
 def test_dots_refuses_a_label_without_values():
-    with pytest.raises(ValueError, match=r"one value or more per label; 'b' has none"):
+    with pytest.raises(ValueError, match=r"a value or more per label; 'b' has none"):
         plots.dots({"a": [1], "b": []}, ylabel="y", alt="None.")
 
 
