@@ -83,6 +83,8 @@ class Experiment:
         for key, kind in KEYS.items():
             if not isinstance(found[key], kind) or found[key] in ([], {}, ""):
                 raise CourseError(f"{path.name}: {key} = {found[key]!r} cannot be used")
+        if not all(isinstance(arm, dict) for arm in found["arms"].values()):
+            raise CourseError(f"{path.name}: an arm is name = {{ setting = value }}")
         common = found.pop("all")
         found["arms"] = {name: common | arm for name, arm in found["arms"].items()}
         made = cls(path.stem, **found)
@@ -94,18 +96,18 @@ class Experiment:
         """What is wrong with it, in a line; empty where nothing is."""
         if self.claim is not None and self.claim not in claims.LEDGER:
             return f"the talk has no claim {self.claim!r}"
+        if not all(isinstance(seed, int) and seed >= 0 for seed in self.seeds):
+            return f"seeds are whole numbers from 0; given {self.seeds}"
+        if not all(isinstance(rate, float) and rate > 0 for rate in self.rates):
+            return f"rates are decimal numbers above 0; given {self.rates}"
+        known = ", ".join(CURVES | MEASURES)
         if self.figure not in CURVES | MEASURES:
-            return (
-                f"no figure is called {self.figure!r}: {', '.join(CURVES | MEASURES)}"
-            )
-        if (
-            self.figure in CURVES
-            and len({a.get("epochs") for a in self.arms.values()}) > 1
-        ):
+            return f"no figure is called {self.figure!r}: {known}"
+        epochs = {arm.get("epochs") for arm in self.arms.values()}
+        if self.figure in CURVES and len(epochs) > 1:
             return f"figure = {self.figure!r} takes arms of as many epochs"
-        if self.figure == "attacked_accuracy" and not all(
-            a.get("epsilon") for a in self.arms.values()
-        ):
+        attacked = all(arm.get("epsilon") for arm in self.arms.values())
+        if self.figure == "attacked_accuracy" and not attacked:
             return "an attack takes epsilon"
         if len(self.rates) > 1 and self.rate_seed in self.seeds:
             return f"seed {self.rate_seed} chooses the rates, and is among the seeds"
@@ -226,8 +228,9 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
         "versions": versions,
         "arms": _rounded(found),
     }
-    write(file, _text(result))
+    file.parent.mkdir(exist_ok=True)
     draw(result).savefig(file.with_suffix(".png"))
+    write(file, _text(result))
     shutil.rmtree(folder)
     for name, arm in result["arms"].items():
         progress.say(f"{name}, rate {arm['rate']:g}")
@@ -282,7 +285,7 @@ class Clock:
         runs += len(experiment.rates) * (len(experiment.rates) > 1)
         for name, arm in made.items():
             self.epochs[name] = arm.training["epochs"]
-        kept = {name: _kept(folder, name, arm) for name, arm in made.items()}
+        kept = {name: _kept(folder / _plain(name)) for name in made}
         progress.say("a few steps of each arm are timed ...")
         self.each = {name: arm.seconds() for name, arm in made.items()}
         self.left = {n: runs * self.epochs[n] - kept[n] for n in made}
@@ -313,11 +316,11 @@ class Clock:
         return tick
 
 
-def _kept(folder: Path, name: str, arm) -> int:
+def _kept(folder: Path) -> int:
     """How many epochs of an arm are done."""
     from cnnlib import runs
 
-    return sum(len(runs.kept(place)) for place in (folder / _plain(name)).glob("*"))
+    return sum(len(runs.kept(place)) for place in folder.glob("*"))
 
 
 def _about(seconds: float) -> str:
@@ -355,9 +358,8 @@ def _text(result: dict) -> str:
     def joined(found: re.Match) -> str:
         return f"[{', '.join(found[1].replace(',', ' ').split())}]"
 
-    return (
-        re.sub(r"\[\s+([-\d.,\se]*?)\s+\]", joined, json.dumps(result, indent=1)) + "\n"
-    )
+    text = json.dumps(result, indent=1, ensure_ascii=False)
+    return re.sub(r"\[\s+([-\d.,\se]*?)\s+\]", joined, text) + "\n"
 
 
 def measures(arm: dict) -> list[str]:

@@ -193,6 +193,13 @@ def test_what_was_begun_with_other_settings_is_refused(course, asked, capsys):
         ("seeds = [0, 1]", "seeds = 3", "seeds = 3 cannot be used"),
         ("seeds = [0, 1]", "seeds = []", "seeds = [] cannot be used"),
         ("seeds = [0, 1]", "seeds = [8, 9]", "seed 9 chooses the rates, and is among"),
+        (
+            "seeds = [0, 1]",
+            "seeds = [-1]",
+            "seeds are whole numbers from 0; given [-1]",
+        ),
+        ("[1e-4, 1e-2]", "[0.1, 0.0]", "rates are decimal numbers above 0; given"),
+        ("{ dropout = 0.0 }", "3", "an arm is name = { setting = value }"),
         ("question", "=", "tiny.toml: Invalid"),
         ('"dropout"', '"dropuot"', "the talk has no claim 'dropuot'"),
         ('"val_loss"', '"error"', "no figure is called 'error': loss, val_loss,"),
