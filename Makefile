@@ -65,8 +65,8 @@ pdf: slides ## print the decks as PDF, by Chromium (NOTEBOOK=02, or NOTEBOOK=tal
 sync: env ## bring README, map and links up to the notebooks
 	@$(PY) -m tools sync
 
-record: env ## run one notebook at full size and keep its numbers (NOTEBOOK=06)
-	@$(PY) -m tools record $(or $(NOTEBOOK),$(error name one: make record NOTEBOOK=06))
+record: env ## run a claim's experiment, or a notebook at full size, and keep its numbers (CLAIM=dropout, NOTEBOOK=06)
+	@$(PY) -m tools record $(or $(if $(CLAIM),--claim "$(CLAIM)"),$(NOTEBOOK),$(error name one: make record CLAIM=dropout, or NOTEBOOK=06))
 
 clean: ## remove build/ and both environments
 	rm -rf build $(VENV) $(JAX)

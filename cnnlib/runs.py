@@ -241,7 +241,7 @@ def written(path: Path):
         Path(name).unlink(missing_ok=True)
 
 
-def _history(folder: Path) -> list[dict]:
+def kept(folder: Path) -> list[dict]:
     """What a checkpoint has done so far; nothing where there is none."""
     file = folder / "checkpoint.npz"
     if not file.exists():
@@ -256,7 +256,7 @@ def _states(model: keras.Model) -> list[keras.Variable]:
     return [v for v in model.variables if id(v) not in counted]
 
 
-def _fill(folder: Path, model: keras.Model, *, optimizer: bool) -> None:
+def fill(folder: Path, model: keras.Model, *, optimizer: bool) -> None:
     """Give the model, and its optimizer, what the checkpoint holds."""
     states, rates = _states(model), model.optimizer.variables
     with np.load(folder / "checkpoint.npz", allow_pickle=False) as saved:
@@ -323,7 +323,7 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
     finally:
         keras.config.set_dtype_policy(policy)
     _opened(folder, settings, data.class_names, resume)
-    history, start = _history(folder), time.perf_counter()
+    history, start = kept(folder), time.perf_counter()
     callbacks = [Keeper(folder, history)]
     if tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
@@ -341,7 +341,7 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
             phase = Settings(**asdict(settings) | {"rate": settings.rate / 10})
         ready(model, phase, (end - begin) * steps)
         if done:
-            _fill(folder, model, optimizer=done > begin)
+            fill(folder, model, optimizer=done > begin)
         if done < end:
             images = data.x_train[rest], data.y_train[rest]
             model.fit(

@@ -279,9 +279,9 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="No space left"):
         runs.train(asked, out)
     assert [p.name for p in out.iterdir() if p.name.startswith(".")] == []
-    assert len(runs._history(out)) == 1
+    assert len(runs.kept(out)) == 1
     runs.train(asked, out, resume=True)
-    assert len(runs._history(out)) == 3
+    assert len(runs.kept(out)) == 3
 
 
 def test_a_checkpoint_of_another_model_is_refused(monkeypatch, tmp_path):

@@ -6,7 +6,19 @@ import signal
 import sys
 from pathlib import Path
 
-from tools import bands, build, check, execute, lab, lines, numbers, pdf, record, sync
+from tools import (
+    bands,
+    build,
+    check,
+    execute,
+    experiments,
+    lab,
+    lines,
+    numbers,
+    pdf,
+    record,
+    sync,
+)
 from tools.course import Course, CourseError
 from tools.kernel import Limits
 from tools.lock import alone
@@ -49,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     opened = commands.add_parser("lab", help="open JupyterLab")
     opened.add_argument("--port", type=int, default=8888)
     recorded = commands.add_parser("record", help="record a full-size run")
-    recorded.add_argument("name", metavar="NOTEBOOK")
+    recorded.add_argument("name", metavar="NOTEBOOK", nargs="?")
+    recorded.add_argument("--claim", help="the experiment to run, not a notebook")
     return parser
 
 
@@ -88,6 +101,10 @@ def _do(args: argparse.Namespace, course: Course, progress: Progress) -> int:
                 return bands.bands(runner, args.names)
         case "lab":
             lab.lab(course, args.port)
+        case "record" if args.claim:
+            experiments.record(course, args.claim, progress)
+        case "record" if not args.name:
+            raise CourseError("name one: make record NOTEBOOK=06", 2)
         case "record":
             one = Runner(course, progress, 1, Limits(args.still))
             record.record(one, args.name)

@@ -57,7 +57,7 @@ def machine() -> dict[str, object]:
 
 
 def _measured(path: Path, env: dict[str, str], run: Run) -> tuple:
-    """Run a notebook; return its ``runs``, their medians, its ``ladder``, all versions.
+    """Run a notebook; return its ``runs``, their medians, all versions.
 
     Raises:
         CourseError: the notebook fails, or leaves no such list.
@@ -74,14 +74,11 @@ def _measured(path: Path, env: dict[str, str], run: Run) -> tuple:
                 f"{path.stem}: a recorded notebook leaves a list `runs` of dicts "
                 f"with seed, accuracy and seconds ({error})"
             ) from None
-        ladder = ask(client, '__import__("json").dumps(globals().get("ladder"))')
-        return runs, medians, ladder, ask(client, VERSIONS)
+        return runs, medians, ask(client, VERSIONS)
 
 
 def record(runner: Runner, name: str) -> None:
     """Run a notebook at full scale and write ``results/NAME.json`` from its ``runs``.
-
-    Where it also leaves a ``ladder``, the steps to these runs, that is kept as it is.
 
     Raises:
         CourseError: the notebook fails, or leaves no list ``runs`` of dicts with
@@ -94,7 +91,7 @@ def record(runner: Runner, name: str) -> None:
         for _, outcome in done:
             if isinstance(outcome, CourseError):
                 raise outcome
-            runs, medians, ladder, versions = outcome
+            runs, medians, versions = outcome
     data = "CNNLIB_DATA=data " * ("CNNLIB_DATA" in os.environ)
     result = {
         "notebook": path.stem,
@@ -104,7 +101,7 @@ def record(runner: Runner, name: str) -> None:
         "versions": {"python": platform.python_version(), **versions},
         "runs": runs,
         "median": medians,
-    } | ({"ladder": ladder} if ladder else {})
+    }
     write(
         course.root / "results" / f"{path.stem}.json",
         json.dumps(result, indent=1) + "\n",

@@ -13,7 +13,7 @@ are a ``ValueError``.
 """
 
 from cnnlib.plots.augmentation import augmented
-from cnnlib.plots.curves import bands, bars, lines, series
+from cnnlib.plots.curves import bands, bars, dots, lines, series
 from cnnlib.plots.diagrams import diagram, windows
 from cnnlib.plots.matrices import confusion, filters, grids
 from cnnlib.plots.overlays import masked, mistakes, overlay
@@ -30,6 +30,7 @@ __all__ = [
     "bars",
     "confusion",
     "diagram",
+    "dots",
     "filters",
     "grids",
     "images",

@@ -114,6 +114,27 @@ def bars(
 
 
 @rc_context(STYLE)
+def dots(
+    values: Mapping[str, Sequence[float]], *, ylabel: str, alt: str, height: float = 4.5
+) -> Figure:
+    """Runs over several seeds, side by side: a dot for each, and a line at their mean.
+
+    ``values`` is label: one value for each seed.
+    """
+    if empty := [label for label, runs in values.items() if not len(runs)]:
+        raise ValueError(f"dots takes a value or more per label; {empty[0]!r} has none")
+    figure = Figure(height, alt)
+    axes = figure.subplots()
+    for i, runs in enumerate(values.values()):
+        x = i + 0.06 * (np.arange(len(runs)) - (len(runs) - 1) / 2)
+        axes.scatter(x, runs, 80, color=COLORS[i % len(COLORS)], zorder=2)
+        axes.hlines(np.mean(runs), i - 0.3, i + 0.3, color="0.6", lw=2, zorder=1)
+    axes.set_xticks(range(len(values)), list(values))
+    axes.set_ylabel(ylabel)
+    return figure
+
+
+@rc_context(STYLE)
 def series(
     x: np.ndarray,
     titles: Sequence[str] | None = None,

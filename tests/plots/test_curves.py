@@ -35,6 +35,29 @@ def test_lines_refuses_a_series_of_another_length():
         plots.lines([1, 2], {"a": [0, 1, 2]}, xlabel="x", ylabel="y", alt="None.")
 
 
+def test_dots_are_one_for_each_seed_beside_their_mean():
+    values = {"plain": [1, 2, 6], "augmented": [4]}
+    figure = plots.dots(values, ylabel="error [%]", alt="Dots.")
+    (axes,) = figure.axes
+    scattered, means = axes.collections[::2], axes.collections[1::2]
+    for i, (runs, dots, mean) in enumerate(
+        zip(values.values(), scattered, means, strict=True)
+    ):
+        places = np.asarray(dots.get_offsets())
+        np.testing.assert_allclose(places[:, 1], runs)
+        assert places[:, 0].mean() == pytest.approx(i)
+        assert len(set(places[:, 0])) == len(runs)
+        np.testing.assert_allclose(mean.get_segments()[0][:, 1], np.mean(runs))
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(values)
+    assert axes.get_ylabel() == "error [%]"
+    show(figure)
+
+
+def test_dots_refuses_a_label_without_values():
+    with pytest.raises(ValueError, match=r"a value or more per label; 'b' has none"):
+        plots.dots({"a": [1], "b": []}, ylabel="y", alt="None.")
+
+
 def test_series_stand_in_panels_that_share_their_axes():
     x = rng.normal(size=(4, 30))
     figure = plots.series(x, list("abcd"), alt="Four.", columns=3)

@@ -67,15 +67,6 @@ def test_a_record_says_what_where_and_with_which_versions(course, monkeypatch, c
         ["median", "0.99", "6", "0.01"],
     ]
     assert course.notebook("06_run").read_bytes() == before
-    assert "ladder" not in result
-
-
-def test_a_record_keeps_the_ladder_that_led_to_the_runs(course):
-    ladder = [{"step": "first", "seconds": 9.5}, {"step": "then", "seconds": 3.0}]
-    course.add("06_run", code(RUNS.format("[(0, 0.98, 5.0)]") + f"\nladder = {ladder}"))
-    assert course.run("record", "06") == 0
-    result = json.loads((course.root / "results/06_run.json").read_text())
-    assert result["ladder"] == ladder
 
 
 @pytest.mark.parametrize(
