@@ -72,22 +72,33 @@ def words(source: str) -> int:
     return len(re.findall(r"\w[\w'’.,·×%/-]*", text))
 
 
+def _ends(paragraph: str) -> list[int]:
+    """Where the sentences of a paragraph end."""
+    whole = r"\$[^$]+\$|`[^`]+`|\[[^\]]*\]\([^)]*\)|\*\*?[^*]+\*\*?"
+    inside = [m.span() for m in re.finditer(whole, paragraph)]
+    end = r"(?<!\bal)(?<!\bcf)[.!?]['\")]*(?=\s+[A-Z0-9`*$\"\[(]|\s*$)"
+    stops = re.finditer(end, paragraph)
+    return [s.end() for s in stops if not any(a < s.start() < b for a, b in inside)]
+
+
 def lead(source: str, most: int) -> str:
     """The first sentences of a text that have at most so many words together."""
     paragraph = source.strip().partition("\n\n")[0]
     if re.match(r"[-*|>#<]|\d+\.|\$\$|\\begin|```", paragraph):
         return paragraph if words(paragraph) <= most and paragraph[0] in "-$" else ""
-    whole = r"\$[^$]+\$|`[^`]+`|\[[^\]]*\]\([^)]*\)|\*\*?[^*]+\*\*?"
-    inside = [m.span() for m in re.finditer(whole, paragraph)]
-    end = r"(?<!\bal)(?<!\bcf)[.!?]['\")]*(?=\s+[A-Z0-9`*$\"\[(]|\s*$)"
     kept = ""
-    for stop in re.finditer(end, paragraph):
-        if any(a < stop.start() < b for a, b in inside):
-            continue
-        if words(paragraph[: stop.end()]) > most:
+    for end in _ends(paragraph):
+        if words(paragraph[:end]) > most:
             return kept
-        kept = paragraph[: stop.end()]
+        kept = paragraph[:end]
     return paragraph if words(paragraph) <= most else kept
+
+
+def _after(heading: str, source: str) -> str:
+    """A text without a first sentence that only says its heading again."""
+    first = source[: next(iter(_ends(source.partition("\n\n")[0])), 0)]
+    said, again = (set(re.findall(r"\w+", t.lower())) for t in (heading, first))
+    return source[len(first) :].strip() if again <= said | {"so"} else source.strip()
 
 
 def _pictured(output) -> bool:
@@ -177,17 +188,19 @@ def _only(cell, outputs: list):
     return shown
 
 
-def _leading(cells: list, most: int) -> tuple[str, object]:
-    """The sentences to stand in front, and the cell that they are taken from.
+def _leading(unit: _Unit, most: int) -> tuple[str, object]:
+    """The sentences to stand in front, and the cell of which they are all.
 
     What comes after the picture, or the ruling, tells what is seen; before it, why.
     """
+    cells = unit.cells
     at = [i for i, c in enumerate(cells) if any(map(_pictured, c.get("outputs", ())))]
     at = at or [i for i, cell in enumerate(cells) if _said([cell])]
     after = cells[at[0] :] if at else []
     for cell in [*after, *cells]:
-        if cell.cell_type == "markdown" and (said := lead(cell.source, most)):
-            return said, cell
+        source = _after(unit.heading, cell.source)
+        if cell.cell_type == "markdown" and (said := lead(source, most)):
+            return said, cell if said == source else None
     return "", None
 
 
@@ -223,13 +236,14 @@ def _front(unit: _Unit) -> list[Slide]:
         if _pictured(output)
     ]
     # The rulings are said in a line each; their evidence stands below.
-    statements = [words(claims.LEDGER[v.id].statement) for v in said if _known(v)]
+    statements = [
+        words(claims.LEDGER[v.id].statement) for v in said if v.id in claims.LEDGER
+    ]
     room = WORDS - sum(statements) - len(statements)
     shown = said if room >= FEW else []
-    source, cell = _leading(unit.cells, room if shown else WORDS)
-    whole = cell is not None and source == cell.source.strip()
+    source, told = _leading(unit, room if shown else WORDS)
     text = [_text(source)] if source else []
-    below = _behind(unit, cell if whole else None)
+    below = _behind(unit, told)
     if pictures:
         # Strips, which would leave a slide empty, stand on one together.
         tall = itertools.accumulate(_height(picture) for picture in pictures)
@@ -255,10 +269,6 @@ def _height(cell) -> float:
         return HALF
     width, height = struct.unpack(">II", base64.b64decode(png[:64])[16:24])
     return height / width
-
-
-def _known(verdict: claims.Verdict) -> bool:
-    return verdict.id in claims.LEDGER
 
 
 def _verdicts(unit: _Unit) -> list:
