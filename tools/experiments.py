@@ -374,8 +374,12 @@ def draw(result: dict):
     figure, arms = result["experiment"]["figure"], result["arms"]
     told = f"{result['experiment']['question']} {', '.join(arms)}, all seeds"
     if figure in MEASURES:
+        places = {name: name.replace(", ", ",\n") for name in arms}  # side by side
+        found = {
+            name: [100 * run[figure] for run in arms[name]["runs"]] for name in arms
+        }
         return plots.dots(
-            {name: [100 * run[figure] for run in arms[name]["runs"]] for name in arms},
+            {places[name]: values for name, values in found.items()},
             ylabel=f"{MEASURES[figure]} read [%]",
             alt=f"{told}: {MEASURES[figure]} read, in per cent.",
         )
