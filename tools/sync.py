@@ -3,19 +3,26 @@
 A notebook says everything about itself in its first cell. What others say of it is made
 from there: the line of links in its neighbours' "What we saw", and the tables between
 two comments, ``<!-- notebooks -->`` and ``<!-- /notebooks -->`` in the README,
-``<!-- sections -->`` and ``<!-- /sections -->`` in the notebook with the map.
+``<!-- sections -->`` and ``<!-- /sections -->`` in the notebook with the map. The
+README's pictures, ``notebooks/pictures/CELL.png``, are those of the cells that they are
+named after.
 """
 
+import base64
+import io
 import re
 from pathlib import Path
 
 import nbformat
+from PIL import Image, PngImagePlugin
 
 from cnnlib import claims
-from tools.course import Course, CourseError, Lesson, write
+from tools.course import Course, CourseError, Lesson, digest, write
 
 COMMAND = "make sync"
 LAST = "## What we saw"
+PICTURE = re.compile(r"\((notebooks/pictures/([\w-]+)\.png)\)")
+WIDTH = 1000  # pixels of a picture in the README
 WAYS = re.compile(r"(?m)^\*\*(?:Before|Next):\*\* .*$")
 
 
@@ -65,11 +72,54 @@ def _filled(text: str, name: str, table: str) -> str:
     return f"{before}{start}\n\n{table}\n\n{end}{after}" if opened else text
 
 
-def behind(course: Course) -> dict[Path, str]:
-    """The files that are behind the notebooks, each with the text it should have.
+def _figures(nb: nbformat.NotebookNode) -> dict[str, bytes]:
+    """The first figure of each cell that has one, as PNG, by the cell's id."""
+    found = {}
+    for cell in nb.cells:
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                png = base64.b64decode(output.data["image/png"])
+                found.setdefault(cell.id, png)
+    return found
+
+
+def _small(png: bytes) -> bytes:
+    """A figure for the README; the digest of what it was made from is in it."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    height = round(image.height * WIDTH / image.width)
+    image = image.resize((WIDTH, height), Image.Resampling.LANCZOS).quantize(256)
+    told = PngImagePlugin.PngInfo()
+    told.add_text("made from", digest(png))
+    made = io.BytesIO()
+    image.save(made, "PNG", optimize=True, pnginfo=told)
+    return made.getvalue()
+
+
+def _pictures(course: Course, readme: str, figures: dict) -> dict[Path, bytes]:
+    """The README's pictures that are not those of their cells, as they should be.
 
     Raises:
-        CourseError: the README has no place for the table, or a notebook no title.
+        CourseError: the README names a cell that has no figure.
+    """
+    late = {}
+    for place, cell in PICTURE.findall(readme):
+        if cell not in figures:
+            raise CourseError(f"README.md shows {place}, and no cell {cell} has one")
+        path, made_from = course.root / place, None
+        if path.exists():
+            with Image.open(path) as image:
+                made_from = image.info.get("made from")
+        if made_from != digest(figures[cell]):
+            late[path] = _small(figures[cell])
+    return late
+
+
+def behind(course: Course) -> dict[Path, str | bytes]:
+    """The files that are behind the notebooks, each with what it should hold.
+
+    Raises:
+        CourseError: the README has no place for the table, or shows a figure that there
+            is not; or a notebook has no title.
     """
     lessons = [_lesson(path) for path in course.notebooks()]
     readme = course.root / "README.md"
@@ -77,8 +127,10 @@ def behind(course: Course) -> dict[Path, str]:
     if "<!-- notebooks -->" not in text:
         raise CourseError("README.md has no <!-- notebooks --> for the table")
     texts = {readme: _filled(text, "notebooks", _notebooks(lessons))}
+    figures = {}
     for path in course.notebooks():
         nb = nbformat.read(path, as_version=4)
+        figures |= _figures(nb)
         for cell in nb.cells:
             if cell.cell_type == "markdown":
                 cell.source = _filled(cell.source, "sections", _sections(lessons))
@@ -88,15 +140,15 @@ def behind(course: Course) -> dict[Path, str]:
         # The outputs' digest stays as it is: nothing here vouches for them.
         texts[path] = nbformat.writes(nb, indent=1).rstrip("\n") + "\n"
     return {
-        path: text
-        for path, text in texts.items()
-        if text != path.read_text(encoding="utf-8")
-    }
+        path: content
+        for path, content in texts.items()
+        if content != path.read_text(encoding="utf-8")
+    } | _pictures(course, text, figures)
 
 
 def sync(course: Course) -> list[Path]:
     """Bring every file up to the notebooks, and return those that were behind."""
     late = behind(course)
-    for path, text in late.items():
-        write(path, text)
+    for path, content in late.items():
+        write(path, content)
     return list(late)

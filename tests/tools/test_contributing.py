@@ -172,6 +172,32 @@ def test_a_second_sync_has_nothing_to_do(course, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_the_readmes_pictures_are_those_of_their_cells(course):
+    picture = next((course.root / "notebooks/pictures").glob("*.png"))
+    was = picture.read_bytes()
+    picture.unlink()
+    assert sync.behind(course) == {picture: was}
+    picture.write_bytes(next(p for p in picture.parent.iterdir()).read_bytes())
+    assert sync.behind(course) == {picture: was}
+    assert main(["sync"], course.root) == 0
+    assert picture.read_bytes() == was
+
+
+def test_a_picture_of_a_cell_without_a_figure_is_refused(course, capsys):
+    readme = course.root / "README.md"
+    text = readme.read_text(encoding="utf-8").replace("13-a11.png", "13-01.png")
+    readme.write_text(text, encoding="utf-8")
+    assert main(["sync"], course.root) == 1
+    assert "notebooks/pictures/13-01.png, and no cell 13-01 has" in (
+        capsys.readouterr().err
+    )
+
+
+def test_every_picture_is_shown_in_the_readme(course):
+    shown = {name for _, name in sync.PICTURE.findall((ROOT / "README.md").read_text())}
+    assert shown == {p.stem for p in (ROOT / "notebooks/pictures").iterdir()}
+
+
 def test_a_readme_without_a_place_for_the_table_is_refused(course, capsys):
     readme = course.root / "README.md"
     text = readme.read_text(encoding="utf-8")
