@@ -13,7 +13,7 @@ import websocket
 from tools.course import CourseError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-HANGS = 600  # seconds; no page takes so long
+HANGS = 60  # seconds; no page takes so long
 
 
 def found() -> str | None:

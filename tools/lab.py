@@ -3,8 +3,12 @@
 import os
 import socket
 import sys
+from pathlib import Path
 
 from tools.course import Course, CourseError
+
+# What JupyterLab asks at its first start is answered here.
+ANSWERS = Path(__file__).parent / "jupyterlab"
 
 
 def free(port: int) -> bool:
@@ -35,6 +39,7 @@ def lab(course: Course, port: int) -> None:
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={course.root}",
+        f"--LabApp.app_settings_dir={ANSWERS}",
         f"--LabApp.default_url=/lab/tree/notebooks/{first.name}",
     ]
     os.execv(sys.executable, command)

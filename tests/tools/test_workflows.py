@@ -1,5 +1,6 @@
-"""The workflows are what GitHub takes, and call what the Makefile has."""
+"""What runs elsewhere is what it takes there, and calls what the Makefile has."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,11 +13,11 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
-def validated(*files):
+def validated(*files, schema="github-workflows"):
     pytest.importorskip("check_jsonschema")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema"]
     return subprocess.run(
-        [*command, "vendor.github-workflows", *files], capture_output=True, text=True
+        [*command, f"vendor.{schema}", *files], capture_output=True, text=True
     )
 
 
@@ -58,3 +59,22 @@ def test_every_make_of_a_workflow_is_in_the_makefile():
     assert {"talk", "test-jax"} <= asked
     for name in asked:
         assert re.search(rf"(?m)^{name}:", makefile), name
+
+
+def test_the_citation_is_one():
+    done = validated(ROOT / "CITATION.cff", schema="citation-file-format")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_citation_without_authors_is_seen(tmp_path):
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    (tmp_path / "CITATION.cff").write_text(text.replace("authors:", "writers:"))
+    done = validated(tmp_path / "CITATION.cff", schema="citation-file-format")
+    assert done.returncode == 1
+
+
+def test_the_container_installs_what_make_installs():
+    told = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
+    assert told["postCreateCommand"].endswith("make env")
+    python = re.search(r"python:(3\.\d+)", told["image"])[1]
+    assert python in (ROOT / "environment.yml").read_text("utf-8")
