@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 from sphinx.search import SearchEnglish
 
 from cnnlib import claims
-from tools import render, slides
+from tools import experiments, render, slides
 from tools.computed import computed
 from tools.course import Course, Lesson, lessons, write
 
@@ -61,6 +61,7 @@ def told(course: Course, paths: list[Path], ruled: dict) -> dict:
         "lessons": every,
         "titles": {lesson.stem: lesson.title for lesson in every},
         "verdicts": ruled,
+        "recorded": experiments.records(course),
         "sections": claims.SECTIONS,
         "there": there,
         "beside": {n: page for n, page in render.BESIDE.items() if n in there},

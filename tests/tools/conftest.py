@@ -76,8 +76,9 @@ def site(tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
     root.mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        (root / "notebooks").symlink_to(ROOT / "notebooks")
+    for name in ("notebooks", "experiments", "results"):
+        with contextlib.suppress(FileExistsError):
+            (root / name).symlink_to(ROOT / name)
     for made in (ROOT / "build/computed").glob("*.json"):  # what fits is taken
         write(root / "build/computed" / made.name, made.read_text("utf-8"))
     assert main(["pages"], root) == 0

@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import statistics
 import time
 from typing import ClassVar
 
@@ -334,3 +335,12 @@ def test_a_record_is_of_the_experiment_as_it_stands(file):
         assert [run["seed"] for run in arm["runs"]] == experiment.seeds
         assert all(math.isfinite(run["test_accuracy"]) for run in arm["runs"])
     assert stored.with_suffix(".png").exists()
+
+
+@pytest.mark.parametrize("name", ["dropout", "batchnorm", "augmentation"])
+def test_the_readme_states_what_was_recorded(name):
+    readme = (ROOT / "README.md").read_text("utf-8")
+    arms = json.loads((ROOT / f"results/{name}.json").read_text("utf-8"))["arms"]
+    for arm in arms.values():
+        read = [run["test_accuracy"] for run in arm["runs"]]
+        assert f"| {statistics.mean(read):.2%}".replace("%", " %") in readme

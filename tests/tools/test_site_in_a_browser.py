@@ -121,6 +121,14 @@ def test_each_page_beside_a_notebook_and_its_notebook_lead_to_each_other(site):
         assert back in (site / f"{name}.html").read_text("utf-8")
 
 
+def test_a_claim_tells_of_its_recorded_run_or_that_it_was_not_run(site):
+    page = (site / "claims.html").read_text("utf-8")
+    for told in ("recorded by", "not run yet:"):
+        name = "dropout" if told == "recorded by" else "degradation"
+        line = page[page.index(f'<p class="soft"><code>{name}</code>') :]
+        assert f"{told} <code>make record CLAIM={name}</code></p>" in line[:400]
+
+
 def test_each_verdict_leads_to_the_cell_that_settles_its_claim(site):
     page = (site / "claims.html").read_text("utf-8")
     links = re.findall(r'href="(pages/\w+\.html)#claim-([\w-]+)"', page)
