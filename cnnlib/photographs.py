@@ -119,9 +119,9 @@ def fool(path: str, target: str, out: str) -> int:
     before = datasets.centre_crop(datasets.picture(path))
     folder = Path(out)
     _writable(folder)
-    model = models.efficientnet_lite0(weights="imagenet")
-    x = _inputs(before)
-    logits = model.predict(x, verbose=0)
+    reader = Reader()
+    x = reader.inputs(before[None])
+    logits = reader.model.predict(x, verbose=0)
     if logits[0].argmax() == label:
         raise ValueError(f"{path} is taken for {target} already")
     print(f"before: {_told(logits)}")
@@ -129,7 +129,7 @@ def fool(path: str, target: str, out: str) -> int:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
         for lead in LEADS:
             found = fooling.lbfgs(
-                model,
+                reader.model,
                 x,
                 int(logits[0].argmax()),
                 label,
@@ -141,7 +141,7 @@ def fool(path: str, target: str, out: str) -> int:
             written = Path(part, "sum.png")
             Image.fromarray(models.to_pixels(NETWORK, found[0])).save(written)
             after = datasets.picture(written)
-            logits = model.predict(_inputs(after), verbose=0)
+            logits = reader.model.predict(reader.inputs(after[None]), verbose=0)
             if logits[0].argmax() == label:
                 break
         else:
@@ -170,10 +170,6 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
             yield from (str(p) for p in sorted(inside) if not p.is_dir())
         else:
             yield path
-
-
-def _inputs(crop: np.ndarray) -> np.ndarray:
-    return models.preprocess(NETWORK, crop[None])
 
 
 def _told(logits: np.ndarray) -> str:

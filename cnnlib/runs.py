@@ -25,6 +25,7 @@ import keras
 import numpy as np
 import scipy.special
 from keras import layers
+from sklearn.metrics import confusion_matrix
 
 from cnnlib import augment, checks, datasets, models, plots
 from cnnlib.models import blocks
@@ -135,7 +136,7 @@ def build(
 ) -> tuple[keras.Model, keras.Model]:
     """The model of pixels from 0 to 255, and the network inside it.
 
-    Data of one channel are repeated for a network of three, as in transfer.
+    In transfer, images of one channel are given to the network as grey colours.
     """
     keras.utils.set_random_seed(settings.seed)
     shape, classes = data.x_train.shape[1:], len(data.class_names)
@@ -232,7 +233,7 @@ class Keeper(keras.callbacks.Callback):
 @contextlib.contextmanager
 def written(path: Path):
     """A file to write, which takes the place of ``path`` when it is whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    handle, name = tempfile.mkstemp(path.suffix, ".part-", path.parent)
     os.close(handle)
     try:
         yield Path(name)
@@ -357,9 +358,8 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
 
 def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> float:
     """Save the model, look at the test set, and draw what came of it."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
-        model.save(Path(part, "model.keras"))
-        os.replace(Path(part, "model.keras"), folder / "model.keras")
+    with written(folder / "model.keras") as part:
+        model.save(part)
     names, truth = data.class_names, data.y_test
     asked = json.loads((folder / "run.json").read_text())
     asked["seconds"] = round(seconds, 1)
@@ -368,8 +368,7 @@ def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> f
         odds = scipy.special.softmax(model.predict(data.x_test, verbose=0), axis=1)
         answer = odds.argmax(axis=1)
         accuracy = asked["test_accuracy"] = float(np.mean(answer == truth))
-        table = np.zeros((len(names), len(names)), int)
-        np.add.at(table, (truth, answer), 1)
+        table = confusion_matrix(truth, answer, labels=range(len(names)))
         drawn = plots.confusion(table, names, alt="True classes against answers")
         _save(drawn, folder / "confusion.png")
         wrong = np.flatnonzero(answer != truth)

@@ -98,6 +98,7 @@ def _synonyms() -> tuple[list[str], ...]:
     return tuple(listed[str(k)].split(", ") for k in range(1000))
 
 
+@functools.cache
 def imagenet_names() -> tuple[str, ...]:
     """One name for each of ImageNet's 1,000 classes, in the networks' order."""
     return tuple(OWN_NAMES.get(k, names[0]) for k, names in enumerate(_synonyms()))

@@ -175,7 +175,10 @@ def test_an_interrupt_ends_all_kernels_and_a_second_run_goes_on(
     wait_until((course.root / "build" / kept).exists)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
-    assert (process.returncode, error) == (130, "interrupted\n")
+    assert error == "interrupted\n"
+    # Python's own way to end where the interrupt fell into an `exec`, as in an import
+    # of a dataclass, is the signal, whatever was returned: 130 to a shell, too.
+    assert process.returncode in (130, -signal.SIGINT)
     wait_until(lambda: not any(map(alive, kernels)))
 
     (course.root / "go").touch()
