@@ -98,7 +98,6 @@ def _synonyms() -> tuple[list[str], ...]:
     return tuple(listed[str(k)].split(", ") for k in range(1000))
 
 
-@functools.cache
 def imagenet_names() -> tuple[str, ...]:
     """One name for each of ImageNet's 1,000 classes, in the networks' order."""
     return tuple(OWN_NAMES.get(k, names[0]) for k, names in enumerate(_synonyms()))
@@ -110,7 +109,8 @@ def imagenet_class(name: str) -> int:
     Raises:
         ValueError: no class, or more than one, has that name; the nearest are offered.
     """
-    own = {one.lower(): {k} for k, one in enumerate(imagenet_names())}
+    listed = imagenet_names()
+    own = {one.lower(): {k} for k, one in enumerate(listed)}
     classes = dict(own)
     for k, names in enumerate(_synonyms()):
         for one in map(str.lower, names):
@@ -121,7 +121,7 @@ def imagenet_class(name: str) -> int:
     if len(found) != 1:
         near = [one for one in own if asked in re.findall(r"\w+", one)]
         near += difflib.get_close_matches(asked, own, n=5, cutoff=0)
-        offered = ", ".join(imagenet_names()[min(own[one])] for one in near[:5])
+        offered = ", ".join(listed[min(own[one])] for one in near[:5])
         raise ValueError(
             f"no one ImageNet class is called {name!r}; the nearest are {offered}"
         )
@@ -141,7 +141,8 @@ def decode(logits, top: int = 5) -> list[list[tuple[str, float]]]:
     checks.number("decode", "top", top, most=1000)
     odds = scipy.special.softmax(logits, axis=1)
     best = np.argsort(-odds, axis=1, kind="stable")[:, :top]
+    names = imagenet_names()
     return [
-        [(imagenet_names()[k], float(row[k])) for k in order]
+        [(names[k], float(row[k])) for k in order]
         for row, order in zip(odds, best, strict=True)
     ]
