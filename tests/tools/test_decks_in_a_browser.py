@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import needs_browser
+from browser import CONTRAST, needs_browser
 from small_course import code, markdown, picture, printed
 
 from tools import build, render
@@ -29,23 +29,9 @@ pytestmark = needs_browser
 
 # Everything is measured in the slide's own 1280×720 pixels, all fragments shown.
 MEASURE = r"""(async dark => {
+  CONTRAST
   document.documentElement.classList.toggle('dark', dark);
   const wrong = [], front = [], size = e => parseFloat(getComputedStyle(e).fontSize);
-  const colour = text => (text.match(/[\d.]+/g) || []).map(Number);
-  const light = rgb => rgb.slice(0, 3).map(c => c / 255).map(
-    c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
-  const behind = e => {
-    for (; e; e = e.parentElement) {
-      const found = colour(getComputedStyle(e).backgroundColor);
-      if (found.length == 3 || found[3] > .5) return found;
-    }
-    return [255, 255, 255];
-  };
-  const contrast = e => {
-    const [a, b] = [colour(getComputedStyle(e).color), behind(e)].map(light);
-    return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-  };
   for (const slide of Reveal.getSlides()) {
     const {h, v} = Reveal.getIndices(slide);
     Reveal.slide(h, v || 0, 99);
@@ -110,7 +96,7 @@ MEASURE = r"""(async dark => {
   return {wrong, front, slides: Reveal.getSlides().length,
     minutes: front.length && Reveal.getSlides().reduce(
       (sum, s) => sum + Number(s.dataset.timing || 0), 0) / 60};
-})"""
+})""".replace("CONTRAST", CONTRAST)
 
 
 def look(window, page, sizes=("1280",)):
