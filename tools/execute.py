@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbclient.output_widget import OutputWidget
 from nbconvert.filters import strip_ansi
 from nbstripout import strip_output
 
@@ -108,8 +109,19 @@ def executed(
     raise NotebookError("\n    ".join(lines))
 
 
+class QuietOutput(OutputWidget):
+    """Where a slider's function prints and draws; tells the kernel nothing of it.
+
+    A message sent while a cell runs can make its reply go unnoticed, for ever
+    (jupyter/nbclient, issue 312).
+    """
+
+    def send(self, data=None, metadata=None, buffers=None) -> None:
+        """Nothing is sent: what it shows is not stored."""
+
+
 def _client(nb: nbformat.NotebookNode, folder: str) -> NotebookClient:
-    return NotebookClient(
+    client = NotebookClient(
         nb,
         km=kernel.manager(folder),
         timeout=None,
@@ -120,6 +132,8 @@ def _client(nb: nbformat.NotebookNode, folder: str) -> NotebookClient:
         store_widget_state=True,  # nbclient needs it to run them; it is stripped below
         coalesce_streams=True,
     )
+    client.widget_registry = {"@jupyter-widgets/output": {"OutputModel": QuietOutput}}
+    return client
 
 
 def outputs_digest(nb: nbformat.NotebookNode) -> str:

@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+from jupyter_client.session import Session
 from nbformat import v4
 from small_course import code, markdown, picture, printed
 
@@ -143,6 +144,24 @@ def test_a_slider_that_prints_and_draws_runs(course):
     assert '"state"' not in first
     assert course.run("notebooks", "00") == 0
     assert course.notebook("00_slider").read_text() == first
+
+
+def test_nothing_is_sent_to_a_kernel_while_it_runs_a_slider(course, monkeypatch):
+    course.add(
+        "00_slider",
+        code("from ipywidgets import interact"),
+        code("_ = interact(lambda k: print(k) or k, k=(1, 3))"),
+    )
+    sent, send = [], Session.send
+
+    def told(session, stream, message, *arguments, **options):
+        sent.append(message if isinstance(message, str) else message["msg_type"])
+        return send(session, stream, message, *arguments, **options)
+
+    monkeypatch.setattr(Session, "send", told)
+    assert course.run("notebooks", "00") == 0
+    assert sent.count("execute_request") == 2
+    assert "comm_msg" not in sent
 
 
 def test_the_nearest_heading_is_found(stored):
