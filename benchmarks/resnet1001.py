@@ -1,6 +1,6 @@
 """ResNet-1001 v2: seconds to build and to train, its units scanned over or unrolled.
 
-    python benchmarks/resnet1001.py [--batch 2]
+    python benchmarks/resnet1001.py [--batch 2] [--depth 1001]
 
 Unrolled means one nested model for each unit, the plain way that Keras can still build
 (a flat graph of 1001 layers passes Python's recursion limit).
@@ -11,12 +11,15 @@ import importlib
 import os
 import platform
 import time
+from unittest import mock
 
 import keras
 import numpy as np
 
-# The file: ``cnnlib.models.resnet_v2`` is its builder.
-resnet_v2 = importlib.import_module("cnnlib.models.resnet_v2")
+from cnnlib import models
+
+# The file, whose ``repeat`` makes the units: ``cnnlib.models.resnet`` is a builder.
+resnet = importlib.import_module("cnnlib.models.resnet")
 
 
 def nested(unit, x, count, *, stage, scan):
@@ -28,15 +31,14 @@ def nested(unit, x, count, *, stage, scan):
     return x
 
 
-def measure(repeat, batch: int) -> tuple[float, float, float]:
+def measure(repeat, depth: int, batch: int) -> tuple[float, float, float]:
     """Seconds to build, of the first train step, and the median of five later ones."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
-    resnet_v2.repeat = repeat
     start = time.perf_counter()
-    model = resnet_v2.resnet1001_v2()
+    with mock.patch.object(resnet, "repeat", repeat):
+        model = models.cifar_resnet_v2(depth=depth, scan=True)
     built = time.perf_counter() - start
-    assert model.count_params() == 10_476_922
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.01), entropy)
     x = np.random.default_rng(0).normal(size=(batch, 32, 32, 3)).astype("float32")
@@ -52,12 +54,14 @@ def main():
     """Print the table, and the ratios of this one run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=2)
-    batch = parser.parse_args().batch
-    scanned = measure(resnet_v2.repeat, batch)
-    unrolled = measure(nested, batch)
+    parser.add_argument("--depth", type=int, default=1001, help="9n+2")
+    args = parser.parse_args()
+    scanned = measure(resnet.repeat, args.depth, args.batch)
+    unrolled = measure(nested, args.depth, args.batch)
     backend = f"Keras {keras.version()} on {keras.backend.backend()}"
     machine = f"{os.cpu_count()} cores at load {os.getloadavg()[0]:.1f}"
-    print(f"Python {platform.python_version()}, {backend}, {machine}, batch {batch}")
+    python = f"Python {platform.python_version()}"
+    print(f"{python}, {backend}, {machine}, depth {args.depth}, batch {args.batch}")
     print("| seconds to | scanned | unrolled | ratio |\n| --- | --- | --- | --- |")
     rows = ("build", "take the first train step", "take a later one")
     for row, ours, plain in zip(rows, scanned, unrolled, strict=True):

@@ -12,6 +12,7 @@ from keras import layers
 
 from cnnlib import checks
 from cnnlib.layers import RepeatedUnit
+from cnnlib.models.pretrained import check_weights
 
 # Normalization in most papers' code, and in keras.applications' ResNet and DenseNet.
 PAPER_NORM = {"epsilon": 1e-5, "momentum": 0.9}
@@ -31,9 +32,15 @@ CONVOLUTIONS = {1: layers.Conv1D, 2: layers.Conv2D}  # by the number of sides
 he_conv = partial(layers.Conv2D, activation="relu", kernel_initializer=HE_GAUSSIAN)
 
 
-def inputs(who: str, input_shape, classes, *, name: str = "image", **limits) -> tuple:
-    """A network's input and its number of classes, checked (``checks.network``)."""
+def inputs(
+    who: str, input_shape, classes, *, name="image", weights=None, **limits
+) -> tuple:
+    """A network's input and its number of classes, checked (``checks.network``).
+
+    So are ``weights``, by ``pretrained.check_weights``, before any layer is made.
+    """
     shape, classes = checks.network(who, input_shape, classes, **limits)
+    check_weights(who, weights, shape[-1], classes)
     return keras.Input(shape, name=name), classes
 
 

@@ -16,7 +16,7 @@ from keras import layers
 from cnnlib import checks
 from cnnlib.models.blocks import dense_block, inputs, logits, steps
 from cnnlib.models.entry import builder, variant
-from cnnlib.models.pretrained import check_weights, load
+from cnnlib.models.pretrained import load
 
 # Table 1: layers in each block of the networks for ImageNet; 161's are the authors'.
 BLOCKS = {
@@ -59,7 +59,6 @@ def cifar_densenet(
     bottleneck: bool = False,
     compression: float | None = None,
     dropout: float = 0.0,
-    name: str = "cifar_densenet",
 ) -> keras.Model:
     """DenseNet or DenseNet-BC for small images: three blocks of (depth − 4)/3 layers.
 
@@ -73,6 +72,7 @@ def cifar_densenet(
         compression: by default one half with bottlenecks ("BC"), else 1.
         dropout: the paper's is 0.2 where there is no augmentation.
     """
+    name = "cifar_densenet"
     image, classes = inputs(name, input_shape, classes, smallest=4)
     size = checks.units(name, depth, step=6 if bottleneck else 3, first=4)
     if compression is None:
@@ -93,7 +93,6 @@ def densenet(
     compression: float = 0.5,
     dropout: float = 0.0,
     weights: str | None = None,
-    name: str = "densenet",
 ) -> keras.Model:
     """DenseNet-BC for ImageNet, by its table of blocks.
 
@@ -109,19 +108,19 @@ def densenet(
     """
     table = tuple(blocks)
     if not table or not all(checks.is_integer(n) and n > 0 for n in table):
-        raise ValueError(f"{name} takes blocks of 1 or more layers; given {blocks!r}")
+        raise ValueError(f"densenet takes blocks of 1 or more layers; given {blocks!r}")
     # A quarter of the side, rounded up, is halved between blocks.
     smallest = 2 ** (len(table) + 1) - 3
-    image, classes = inputs(name, input_shape, classes, smallest=smallest)
-    growth = checks.integer(name, "growth", growth)
-    depths = [depth for depth, known in BLOCKS.items() if known == table]
-    network = f"densenet{depths[0]}" if depths else name
-    check_weights(network, weights, image.shape[-1], classes)
+    depths = [str(depth) for depth, known in BLOCKS.items() if known == table]
+    who = "".join(["densenet", *depths])
+    limits = {"smallest": smallest, "weights": weights}
+    image, classes = inputs(who, input_shape, classes, **limits)
+    growth = checks.integer(who, "growth", growth)
     x = steps(image, "conv bn relu", 2 * growth, 7, 2, name="conv1")
     x = layers.ZeroPadding2D(1, name="conv1_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)
-    x = _body(name, x, table, growth, True, compression, dropout, classes)
-    return load(keras.Model(image, x, name=name), weights, network)
+    x = _body(who, x, table, growth, True, compression, dropout, classes)
+    return load(keras.Model(image, x, name="densenet"), weights, who)
 
 
 _row = partial(variant, year=2016, paper="1608.06993")

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.models import blocks
 from cnnlib.models.entry import entry
 from cnnlib.models.pretrained import load
@@ -116,8 +115,8 @@ def efficientnet_lite0(
         ValueError: no such input, no classes, or weights that do not fit.
         OSError: the weights' package is not installed, or its file is another.
     """
-    shape, classes = checks.network("efficientnet_lite0", input_shape, classes)
-    image = keras.Input(shape, name="image")
+    who = "efficientnet_lite0"
+    image, classes = blocks.inputs(who, input_shape, classes, weights=weights)
     x = conv(image, 32, 3, 2, name="stem")
     for stage, (units, kernel_size, strides, expansion, filters) in enumerate(
         STAGES, 1
@@ -135,4 +134,4 @@ def efficientnet_lite0(
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     x = blocks.scores(classes, kernel_initializer=UNIFORM)(x)
-    return load(keras.Model(image, x, name="efficientnet_lite0"), weights)
+    return load(keras.Model(image, x, name=who), weights)

@@ -116,28 +116,24 @@ def builder(build: Builder) -> Builder:
     """What all builders have in common.
 
     Layers are made with their channels last, integers may be NumPy's, and ``name`` is
-    the model's: None, the network's own, or what tells two of one network apart.
+    the model's: None, the network's own, or what tells two of one network apart. It is
+    given at last, since weights are found by the network's own.
     """
-    signature = inspect.signature(build)
-    names_itself = "name" in signature.parameters
 
     @functools.wraps(build)
     def named(*templates, name: str | None = None, **options):
         if name is not None:
             checks.model_name(build.__name__, name)
-            if names_itself:
-                options["name"] = name
         with channels_last():
             model = build(*templates, **{k: plain(v) for k, v in options.items()})
         if name is not None:
             model.name = name
         return model
 
-    if not names_itself:
-        kind = inspect.Parameter.KEYWORD_ONLY
-        last = inspect.Parameter("name", kind, default=None, annotation=str | None)
-        parameters = [*signature.parameters.values(), last]
-        named.__signature__ = signature.replace(parameters=parameters)
+    signature, kind = inspect.signature(build), inspect.Parameter.KEYWORD_ONLY
+    last = inspect.Parameter("name", kind, default=None, annotation=str | None)
+    parameters = [*signature.parameters.values(), last]
+    named.__signature__ = signature.replace(parameters=parameters)
     return named
 
 
@@ -162,12 +158,11 @@ def variant(
     """
     signature = inspect.signature(family)
     free = [p for key, p in signature.parameters.items() if key not in fixes]
-    free = [p.replace(default=None) if p.name == "name" else p for p in free]
 
     def build(**options):
         check_options(build, options)
-        options["name"] = options.get("name") or name
-        return family(**fixes, **options)
+        given = options.pop("name", None)
+        return family(**fixes, **options, name=name if given is None else given)
 
     build.__name__ = build.__qualname__ = name
     build.__module__ = family.__module__

@@ -41,7 +41,6 @@ def fc_densenet(
     growth: int = 16,
     width: int = 48,
     dropout: float = 0.2,
-    name: str = "fc_densenet",
 ) -> keras.Model:
     """A fully convolutional DenseNet by its table of blocks.
 
@@ -61,7 +60,7 @@ def fc_densenet(
         width: maps of the first convolution.
         dropout: rate after each convolution of a block or on the way down.
     """
-    table = tuple(blocks)
+    name, table = "fc_densenet", tuple(blocks)
     if len(table) % 2 == 0 or not all(checks.is_integer(n) and n > 0 for n in table):
         raise ValueError(
             f"{name} takes an odd number of blocks, of 1 or more layers; given {table}"

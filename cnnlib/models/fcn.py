@@ -40,7 +40,6 @@ def fcn(
     input_shape: Sequence[int | None] = (224, 224, 3),
     classes: int = 21,
     learn_upsampling: bool = False,
-    name: str | None = None,
 ) -> keras.Model:
     """A VGG-16 that scores every pixel, from features at 1/32, 1/16 or 1/8 of its size.
 
@@ -66,10 +65,9 @@ def fcn(
         stride: 32, 16 or 8: of the finest scores.
         classes: maps of logits, the background's included.
         learn_upsampling: learn the doubling, as in the paper's text; the code fixes it.
-        name: by default "fcn8s" and so on.
     """
     checks.choice("fcn", "stride", stride, SKIPS)
-    name = name or f"fcn{stride}s"
+    name = f"fcn{stride}s"
     image, classes = inputs(name, input_shape, classes)
     # The authors pad the first convolution by 100; one of these is the VGG's own.
     x = layers.ZeroPadding2D(99, name="conv1_pad")(image)

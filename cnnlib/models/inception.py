@@ -339,7 +339,8 @@ def inception_v3(
         input_shape: both sides at least 75.
         dropout: rate before the logits, the share that is dropped.
     """
-    image, classes = blocks.inputs("inception_v3", input_shape, classes, smallest=75)
+    who, limits = "inception_v3", {"smallest": 75, "weights": weights}
+    image, classes = blocks.inputs(who, input_shape, classes, **limits)
     x = modules(stem_v3(image), INCEPTION_V3)
-    model = keras.Model(image, head(x, classes, dropout), name="inception_v3")
+    model = keras.Model(image, head(x, classes, dropout), name=who)
     return load(model, weights)

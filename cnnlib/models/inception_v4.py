@@ -201,8 +201,8 @@ def inception_resnet_v2(
     it. Unlike in the code, there is no auxiliary head, and the normalization's momentum
     is 0.99 (theirs is 0.9997). The published weights are of these units.
     """
-    who = "inception_resnet_v2"
-    image, classes = inputs(who, input_shape, classes, smallest=75)
+    who, limits = "inception_resnet_v2", {"smallest": 75, "weights": weights}
+    image, classes = inputs(who, input_shape, classes, **limits)
     n35, n17, n8 = _units(who, units)
     x = module(stem_v3(image), "mixed5b", [(96, 1)], *figure5(64)[1:])
     x = _residuals(x, "block35", n35, BLOCK35, 0.17)

@@ -18,7 +18,7 @@ from cnnlib import checks
 from cnnlib.layers import PaddedIdentity
 from cnnlib.models.blocks import KERAS_NORM, PAPER_NORM, inputs, logits, repeat, steps
 from cnnlib.models.entry import builder, variant
-from cnnlib.models.pretrained import check_weights, load
+from cnnlib.models.pretrained import load
 
 SCAN_FROM = 200  # layers; a graph of Keras's ends at about 900 operations in a row
 
@@ -105,7 +105,6 @@ def cifar_plain(
     depth: int = 20,
     width: int = 16,
     scan: bool | None = None,
-    name: str | None = None,
 ) -> keras.Model:
     """The plain network of 6n+2 layers: ``cifar_resnet`` without its shortcuts.
 
@@ -113,7 +112,7 @@ def cifar_plain(
     shortcuts, 271,098 with moving statistics. Arguments are ``cifar_resnet``'s; the
     model is called "plain20" and so on.
     """
-    name = name or f"plain{depth}"
+    name = f"plain{depth}"
     unit = partial(cifar_unit, kind=UNITS["original"], plain=True)
     return cifar_network(name, unit, input_shape, classes, depth, width, scan)
 
@@ -127,7 +126,6 @@ def cifar_resnet(
     width: int = 16,
     unit: str = "original",
     scan: bool | None = None,
-    name: str | None = None,
 ) -> keras.Model:
     """The residual network of 6n+2 layers for small images.
 
@@ -145,11 +143,10 @@ def cifar_resnet(
         scan: whether the units of a stage but the first are one ``RepeatedUnit``, which
             has their weights stacked and is traced once; None means from 200 layers on.
             Without it Keras refuses about 900 operations in a row (RecursionError).
-        name: by default "resnet20", or "resnet20_full_preactivation" and the like.
     """
     checks.choice("cifar_resnet", "unit", unit, UNITS)
     kind = UNITS[unit]
-    name = name or f"resnet{depth}" + ("" if unit == "original" else f"_{unit}")
+    name = f"resnet{depth}" + ("" if unit == "original" else f"_{unit}")
     # conv1's activation is the first unit's, too.
     branch = kind.branch[kind.branch.index("conv") :]
     first = partial(cifar_unit, kind=kind._replace(branch=branch))
@@ -229,8 +226,7 @@ def joined(x, shortcut, strides: int, squeeze: int | None, *, name: str):
 
 
 def imagenet_network(
-    network: str,
-    name: str | None,
+    name: str,
     unit: Callable,
     counts: Sequence[int],
     input_shape,
@@ -245,9 +241,7 @@ def imagenet_network(
 
     A stage's first unit strides; ``as_keras``, the last one of the stage before.
     """
-    name = name or network
-    image, classes = inputs(name, input_shape, classes)
-    check_weights(network, weights, image.shape[-1], classes)
+    image, classes = inputs(name, input_shape, classes, weights=weights)
     norm = KERAS_NORM if as_keras else PAPER_NORM
     x = steps(image, start, 64, 7, 2, name="conv1", use_bias=as_keras, norm=norm)
     x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
@@ -258,7 +252,7 @@ def imagenet_network(
             strides = 2 if halved and i == where else 1
             x = unit(x, 2 ** (stage + 4), strides, name=f"conv{stage}_{i}")
     x = steps(x, end, name="end", norm=norm)
-    return load(keras.Model(image, logits(x, classes), name=name), weights, network)
+    return load(keras.Model(image, logits(x, classes), name=name), weights)
 
 
 DEPTHS = {  # table 1: the unit, and how many in each stage
@@ -278,7 +272,6 @@ def resnet(
     depth: int = 50,
     squeeze: int | None = None,
     weights: str | None = None,
-    name: str | None = None,
 ) -> keras.Model:
     """The residual network for ImageNet.
 
@@ -298,15 +291,14 @@ def resnet(
         depth: 18, 34, 50, 101 or 152.
         squeeze: the ratio of squeeze and excitation (``excited``), 16 in its paper.
         weights: None, or "imagenet" at depths 50, 101 and 152, without ``squeeze``.
-        name: by default "resnet50", "se_resnet50" and so on.
     """
     checks.choice("resnet", "depth", depth, DEPTHS)
     unit, counts = DEPTHS[depth]
-    network = f"resnet{depth}"
+    name = f"resnet{depth}"
     if squeeze is not None:
         squeeze = checks.integer("resnet", "squeeze", squeeze)
-        unit, network = partial(unit, squeeze=squeeze), f"se_{network}"
-    return imagenet_network(network, name, unit, counts, input_shape, classes, weights)
+        unit, name = partial(unit, squeeze=squeeze), f"se_{name}"
+    return imagenet_network(name, unit, counts, input_shape, classes, weights)
 
 
 def _imagenet(depth: int, trainable: int, total: int, **row):

@@ -62,7 +62,6 @@ def resnet_v2(
     depth: int = 50,
     as_keras: bool = False,
     weights: str | None = None,
-    name: str | None = None,
 ) -> keras.Model:
     """The pre-activation network for ImageNet.
 
@@ -82,15 +81,13 @@ def resnet_v2(
             projections and the last convolution of a unit; epsilon 1.001e-5, momentum
             0.99 (25,613,800 parameters in all at depth 50).
         weights: None, or "imagenet" at depths 50, 101 and 152, with ``as_keras``.
-        name: by default "resnet50_v2" and so on.
     """
     checks.choice("resnet_v2", "depth", depth, DEPTHS)
     as_keras = as_keras or weights is not None
     start = "conv" if as_keras else "conv bn relu"
     build = partial(imagenet_network, start=start, end="bn relu", as_keras=as_keras)
     unit, counts = partial(bottleneck, as_keras=as_keras), DEPTHS[depth]
-    network = f"resnet{depth}_v2"
-    return build(network, name, unit, counts, input_shape, classes, weights)
+    return build(f"resnet{depth}_v2", unit, counts, input_shape, classes, weights)
 
 
 _row = partial(variant, year=2016, paper="1603.05027")
@@ -122,7 +119,6 @@ def cifar_resnet_v2(
     block: str = "bottleneck",
     width: int = 16,
     scan: bool | None = None,
-    name: str | None = None,
 ) -> keras.Model:
     """The pre-activation network of 9n+2 layers (6n+2 if basic) for small images.
 
@@ -137,9 +133,8 @@ def cifar_resnet_v2(
         block: "bottleneck", or "basic" for two 3×3 convolutions in a unit.
         width: filters of the first stage; the paper's is 16.
         scan: whether the units of a stage are repeated as in ``cifar_resnet``.
-        name: by default "resnet164_v2" and so on.
     """
-    name = name or f"resnet{depth}_v2"
+    name = f"resnet{depth}_v2"
     checks.choice(name, "block", block, BLOCKS)
     unit, step = BLOCKS[block]
     build = partial(cifar_network, step=step, start="conv", end="bn relu")

@@ -56,7 +56,6 @@ def vgg(
     input_shape: Sequence[int] = (224, 224, 3),
     classes: int = 1000,
     weights: str | None = None,
-    name: str | None = None,
 ) -> keras.Model:
     """A VGG of 3×3 convolutions and three dense layers, 16 or 19 layers deep.
 
@@ -70,11 +69,11 @@ def vgg(
     Args:
         depth: 16 or 19.
         input_shape: both sides at least 32; with weights 224.
-        name: by default "vgg16" or "vgg19".
     """
     checks.choice("vgg", "depth", depth, DEPTHS)
-    name = name or f"vgg{depth}"
-    image, classes = inputs(name, input_shape, classes, smallest=32, any_size=False)
+    name = f"vgg{depth}"
+    limits = {"smallest": 32, "any_size": False, "weights": weights}
+    image, classes = inputs(name, input_shape, classes, **limits)
     x = vgg_stages(image, depth)[-1]
     return load(keras.Model(image, classifier(x, classes), name=name), weights)
 

@@ -75,7 +75,8 @@ def xception(
         input_shape: both sides at least 7.
         dropout: rate before the logits; the paper's 0.5 is for ImageNet alone.
     """
-    image, classes = blocks.inputs("xception", input_shape, classes, smallest=7)
+    limits = {"smallest": 7, "weights": weights}
+    image, classes = blocks.inputs("xception", input_shape, classes, **limits)
     first = partial(conv, order="conv bn relu", padding="valid")
     x = first(image, filters=32, strides=2, name="block1_1")
     x = first(x, filters=64, name="block1_2")

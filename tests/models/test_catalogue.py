@@ -151,7 +151,13 @@ def test_numpys_integers_are_sizes(name, options):
 
 @pytest.mark.parametrize("name", ["a/b", "", 5])
 def test_a_name_that_keras_refuses_is_refused_at_once(name):
-    with pytest.raises(
-        ValueError, match="cifar_resnet takes name= as text without '/'"
-    ):
-        models.cifar_resnet(depth=20, name=name)
+    told = "cifar_resnet takes name= as text without '/'"
+    for build in (models.cifar_resnet, models.resnet20):
+        with pytest.raises(ValueError, match=told):
+            build(name=name)
+
+
+@pytest.mark.parametrize("name", [*models.CATALOG, *models.FAMILIES])
+def test_every_builder_takes_a_name_by_default_its_own(name):
+    last = list(inspect.signature(getattr(models, name)).parameters.values())[-1]
+    assert (last.name, last.default, last.kind) == ("name", None, last.KEYWORD_ONLY)

@@ -85,7 +85,10 @@ def test_each_stage_gives_what_the_file_gives_in_numpy(network):
         names, numpy_stages(tensors, x[0].astype("float64")), strict=True
     ):
         assert np.ptp(expected) > 1
-        np.testing.assert_allclose(found[name][0], expected, atol=1e-4, rtol=1e-4)
+        # Fast convolutions err by the size of what they add up, not of the sum: seen
+        # were 3e-6 of the largest value; an epsilon 1 % off is seen from 2e-5 to 2e-3.
+        least = 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(found[name][0], expected, atol=least, rtol=0)
 
 
 @pytest.mark.parametrize(

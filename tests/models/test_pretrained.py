@@ -184,22 +184,41 @@ def test_weights_that_do_not_fit_are_refused_before_any_download(
         pretrained.load(stand_in(*model), weights)
 
 
-@pytest.mark.parametrize(
-    ("build", "options"),
-    [
-        (models.vgg16, {"input_shape": (32, 32, 3)}),
-        (models.vgg19, {"input_shape": (32, 32, 3)}),
-        (models.inception_v3, {"input_shape": (75, 75, 3)}),
-        (models.inception_resnet_v2, {"input_shape": (75, 75, 3), "units": (1, 1, 1)}),
-        (models.xception, {"input_shape": (7, 7, 3)}),
-        (models.resnet50, {"input_shape": (64, 64, 3)}),
-        (models.resnet50_v2, {"input_shape": (64, 64, 3)}),
-        (models.densenet121, {"input_shape": (64, 64, 3)}),
-    ],
-)
-def test_builders_pass_their_weights_on(no_network, build, options):
-    with pytest.raises(ValueError, match="3 channels and 1000 classes"):
-        build(classes=2, weights="imagenet", **options)
+BUILDERS = [
+    (models.vgg16, {"input_shape": (32, 32, 3)}),
+    (models.vgg19, {"input_shape": (32, 32, 3)}),
+    (models.inception_v3, {"input_shape": (75, 75, 3)}),
+    (models.inception_resnet_v2, {"input_shape": (75, 75, 3), "units": (1, 1, 1)}),
+    (models.xception, {"input_shape": (7, 7, 3)}),
+    (models.resnet50, {"input_shape": (64, 64, 3)}),
+    (models.resnet50_v2, {"input_shape": (64, 64, 3)}),
+    (models.densenet121, {"input_shape": (64, 64, 3)}),
+]
+
+
+@pytest.mark.parametrize("build", [build for build, _ in BUILDERS])
+def test_builders_refuse_weights_before_they_build(monkeypatch, build):
+    monkeypatch.setattr(keras, "Input", None)  # nothing can be built
+    for options, told in [
+        ({"classes": 2, "weights": "imagenet"}, "have 3 channels and 1000 classes"),
+        ({"weights": "imagenet21k"}, "None or 'imagenet'; given 'imagenet21k'"),
+    ]:
+        with pytest.raises(ValueError, match=told):
+            build(name="mine", **options)
+
+
+@pytest.mark.parametrize(("build", "options"), BUILDERS)
+def test_a_model_by_a_name_of_its_own_has_its_networks_weights(
+    monkeypatch, build, options
+):
+    copied = []
+    monkeypatch.setattr(pretrained, "_download", lambda fetch, **how: fetch.__name__)
+    monkeypatch.setattr(
+        pretrained, "copy_from_keras", lambda source, model: copied.append(source)
+    )
+    model = build(name="mine", weights="imagenet", **options)
+    assert model.name == "mine"
+    assert copied == [pretrained.TWINS[build.__name__][0]]
     keras.backend.clear_session()
 
 
