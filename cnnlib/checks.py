@@ -25,6 +25,11 @@ def integer(who: str, name: str, value, least: int = 1) -> int:
     return int(value)
 
 
+def seed(who: str, value) -> int | None:
+    """A ``seed`` of random numbers, from 0; None stands for other ones each time."""
+    return None if value is None else integer(who, "seed", value, least=0)
+
+
 def number(
     who: str,
     name: str,

@@ -1,5 +1,7 @@
 """Keras's graph: the layers of a model, those of nested models, the tensors between.
 
+And ``Layer``, which the library's own are made of.
+
 The one room that touches what Keras keeps private. Models are Sequential or functional,
 and may have other such models as layers. A layer within a nested model is called by its
 path, "backbone/conv5", or by any end of it that no other layer has: "conv5".
@@ -13,9 +15,24 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import layers as kl
 
 from cnnlib import checks
+
+
+class Layer(kl.Layer):
+    """Keras's layer, which can be saved, too, if it was made with NumPy's numbers."""
+
+    def __new__(cls, *args, **kwargs):
+        # Keras remembers settings as they are given here, and saves none but Python's.
+        args, kwargs = keras.tree.map_structure(_plain, (args, kwargs))
+        return super().__new__(cls, *args, **kwargs)
+
+
+def _plain(value):
+    """NumPy's numbers and arrays as Python's; anything else as it is."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 class Step(NamedTuple):

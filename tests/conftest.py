@@ -1,15 +1,30 @@
 import gc
 import os
+import tempfile
 
 # One thread for each worker of pytest, as many as there are cores: with more they wait
 # for each other. TensorFlow reads this when it is imported.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
+import hypothesis
 import keras
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from cnnlib import claims
+
+# Laws are tried on the same examples each time, and nothing is left in the checkout.
+# JAX compiles every operation anew for each shape: there it is fewer of them.
+set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "hypothesis"))
+hypothesis.settings.register_profile(
+    "cnnlib",
+    database=None,
+    deadline=None,
+    derandomize=True,
+    max_examples=12 if keras.backend.backend() == "tensorflow" else 3,
+)
+hypothesis.settings.load_profile("cnnlib")
 
 
 def pytest_addoption(parser):

@@ -9,12 +9,13 @@ from keras import ops
 from cnnlib import checks
 from cnnlib.augment.sampling import FILL_MODES, INTERPOLATIONS, sample
 from cnnlib.gradients import compiled, demand
+from cnnlib.graph import Layer
 
 FLIPS = (None, "horizontal", "vertical", "horizontal_and_vertical")
 MOVED = ("images", "segmentation_masks", "weight_maps")
 
 
-class Moving(keras.layers.Layer):
+class Moving(Layer):
     """A layer that reads every pixel of its output at some place of its input.
 
     A subclass has ``draw(n, height, width)``, random numbers for n images, and
@@ -52,9 +53,9 @@ class Moving(keras.layers.Layer):
         checks.number(who, "fill_value", fill_value)
         self.flip, self.interpolation = flip, interpolation
         self.fill_mode, self.fill_value = fill_mode, fill_value
-        self.fill_label, self.seed = fill_label, seed
+        self.fill_label, self.seed = fill_label, checks.seed(who, seed)
         self._reading = interpolation
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator(self.seed)
         # XLA makes one loop of a sampling; TensorFlow's own kernels take twenty passes.
         self._samplers = {
             key: compiled(functools.partial(self._sample, key)) for key in MOVED

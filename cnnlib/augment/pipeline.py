@@ -9,10 +9,11 @@ from cnnlib.augment.crop import Crop
 from cnnlib.augment.moving import Moving, checked, in_kind, named
 from cnnlib.augment.warp import Elastic
 from cnnlib.gradients import demand
+from cnnlib.graph import Layer
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class ColorShift(keras.layers.Layer):
+class ColorShift(Layer):
     """AlexNet's change of colour (Krizhevsky et al. 2012, section 4.1).
 
     To all pixels of an image is added the sum of the principal components of ImageNet's
@@ -31,9 +32,9 @@ class ColorShift(keras.layers.Layer):
     def __init__(self, strength=0.1, *, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(**kwargs)
         checks.number("ColorShift", "strength", strength, least=0)
-        self.strength, self.seed = strength, seed
+        self.strength, self.seed = strength, checks.seed("ColorShift", seed)
         self.value_range = checks.span("ColorShift", "value_range", value_range)
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator(self.seed)
 
     def __call__(self, images, *args, **kwargs):
         shape = tuple(np.shape(images))
@@ -70,7 +71,7 @@ _MIX = {"CutMix", "MixUp"}
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class Pipeline(keras.layers.Layer):
+class Pipeline(Layer):
     """Layers of this room and of Keras, one after the other.
 
     Keras's layers are given the images alone, since several of them change or refuse

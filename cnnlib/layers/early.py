@@ -5,10 +5,11 @@ import numpy as np
 from keras import ops
 
 from cnnlib import checks
+from cnnlib.graph import Layer
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class TableConv2D(keras.layers.Layer):
+class TableConv2D(Layer):
     """A convolution in which each output map sees only the input maps of a table.
 
     LeNet-5's C3 is one (table I). Valid padding, stride 1. Unlike a masked ``Conv2D``
@@ -60,7 +61,7 @@ class TableConv2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class Subsampling2D(keras.layers.Layer):
+class Subsampling2D(Layer):
     """LeNet's trainable pooling: the 2×2 sum, times a coefficient, plus a bias.
 
     One coefficient and one bias per map (section II.B); windows do not overlap. The
@@ -79,7 +80,7 @@ class Subsampling2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class RadialBasis(keras.layers.Layer):
+class RadialBasis(Layer):
     """Logits from fixed codes: minus the squared Euclidean distance to each.
 
     (n, features) to (n, classes). LeNet-5's output layer (section II.B) gives the
@@ -100,7 +101,7 @@ class RadialBasis(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class GaussianUnits(keras.layers.Layer):
+class GaussianUnits(Layer):
     """Units that answer near their own centre only: exp(−β · ‖x − μ‖²).
 
     The hidden layer of a radial basis function network (Broomhead and Lowe 1988), from
@@ -128,7 +129,7 @@ class GaussianUnits(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class LocalResponseNormalization(keras.layers.Layer):
+class LocalResponseNormalization(Layer):
     """AlexNet's normalization: each map divided by what its neighbours answer.
 
     Krizhevsky et al. 2012, section 3.3, over the ``depth`` maps around map i, fewer at

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from cnnlib import checks
+from cnnlib.graph import Layer
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class PaddedIdentity(keras.layers.Layer):
+class PaddedIdentity(Layer):
     """The identity where the shape changes: every strides-th place, zeros as new maps.
 
     The parameter-free shortcut of residual networks ("option A" of arXiv:1512.03385,
@@ -35,7 +36,7 @@ class PaddedIdentity(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class SurvivalGate(keras.layers.Layer):
+class SurvivalGate(Layer):
     """Stochastic depth's gate: in training all of its input or nothing, by chance.
 
     arXiv:1603.09382, section 3: one draw for the whole batch, 1 with probability
@@ -46,8 +47,8 @@ class SurvivalGate(keras.layers.Layer):
     def __init__(self, survival, seed=None, **kwargs):
         super().__init__(**kwargs)
         checks.number("SurvivalGate", "survival", survival, above=0, most=1)
-        self.survival, self.seed = survival, seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.survival, self.seed = survival, checks.seed("SurvivalGate", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, inputs, training=False):
         if not training:
@@ -60,7 +61,7 @@ class SurvivalGate(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class GatedSum(keras.layers.Layer):
+class GatedSum(Layer):
     """A highway layer's output: T · H + (1 − T) · x (1505.00387, equation 3).
 
     Takes [transformed, gate, carried], three tensors of one shape, the gate in 0 to 1.
@@ -75,7 +76,7 @@ class GatedSum(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class ColumnChoice(keras.layers.Layer):
+class ColumnChoice(Layer):
     """FractalNet's global drop-path: which column, if any, is alone in this batch.
 
     Larsson et al. (1605.07648), section 3.1. In training, with probability ``ratio``
@@ -88,8 +89,8 @@ class ColumnChoice(keras.layers.Layer):
         super().__init__(**kwargs)
         self.columns = checks.integer("ColumnChoice", "columns", columns)
         checks.number("ColumnChoice", "ratio", ratio, least=0, most=1)
-        self.ratio, self.seed = ratio, seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.ratio, self.seed = ratio, checks.seed("ColumnChoice", seed)
+        self.generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, inputs, training=False):
         if not training:
@@ -102,7 +103,7 @@ class ColumnChoice(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cnnlib")
-class FractalJoin(keras.layers.Layer):
+class FractalJoin(Layer):
     """FractalNet's join: the mean of the paths that are not dropped.
 
     Larsson et al. (1605.07648), section 3.1. Takes [choice, path, path, …]: a
@@ -116,8 +117,8 @@ class FractalJoin(keras.layers.Layer):
     def __init__(self, rate=0.15, seed=None, **kwargs):
         super().__init__(**kwargs)
         checks.number("FractalJoin", "rate", rate, least=0, most=1)
-        self.rate, self.seed = rate, seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.rate, self.seed = rate, checks.seed("FractalJoin", seed)
+        self.generator = keras.random.SeedGenerator(self.seed)
 
     def call(self, inputs, training=False):
         choice, *paths = inputs

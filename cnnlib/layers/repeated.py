@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from cnnlib.graph import Layer
+
 
 @keras.saving.register_keras_serializable("cnnlib")
-class RepeatedUnit(keras.layers.Layer):
+class RepeatedUnit(Layer):
     """One unit applied ``count`` times in a row, each time with weights of its own.
 
     It computes what ``count`` copies of the unit one after the other compute, gradients

@@ -4,9 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from cnnlib.graph import Layer
+
 
 @keras.saving.register_keras_serializable("cnnlib")
-class CropLike(keras.layers.Layer):
+class CropLike(Layer):
     """A window of the first of two images, as large as the second.
 
     Takes [(n, height, width, maps), (n, rows, columns, …)] to (n, rows, columns, maps);
