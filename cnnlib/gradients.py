@@ -4,6 +4,7 @@ The only room that knows which backend it is. Gradients raise ``NotImplementedEr
 on any but TensorFlow and JAX.
 """
 
+import contextlib
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -34,12 +35,13 @@ def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
         ValueError: the function returns anything but one number, shape ().
     """
     x = ops.convert_to_tensor(np.asarray(x), dtype=keras.config.floatx())
-    return _gradients(lambda tensors: function(tensors[0]), [x])[0]
+    return _gradients(lambda tensors: function(*tensors), [x])[0]
 
 
 def slope(function: Callable, x):
     """``gradient`` of and to a tensor, for use inside of what Keras compiles."""
-    return _slopes(lambda tensors: function(tensors[0]), [ops.convert_to_tensor(x)])[0]
+    x = ops.convert_to_tensor(x)
+    return _slopes(lambda tensors: (function(*tensors), ()), [x])[0][0]
 
 
 def through(output, loss: Callable):
@@ -91,45 +93,32 @@ def input_gradient(model: keras.Model, loss: Callable) -> Callable:
 
 def _compile(model: weakref.ref, loss: Callable) -> Callable:
     """What ``input_gradient`` keeps; it must not keep the model alive."""
+
+    def values():
+        parts = model().trainable_variables, model().non_trainable_variables
+        return [[variable.value for variable in part] for part in parts]
+
+    def step(values, x, *others):
+        def total(tensors):
+            output, _ = model().stateless_call(*values, *tensors, training=False)
+            number, powers = through(output, lambda o: ops.sum(loss(o, *others)))
+            return number, (powers, output)
+
+        [slopes], (powers, output) = _slopes(total, [x])
+        return slopes * ops.reshape(powers, (-1, *(1,) * (len(x.shape) - 1))), output
+
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow as tf
-
-        traced = {}
-
-        def step(x, *others):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(x)
-                output = model()(x, training=False)
-                total, powers = through(output, lambda o: ops.sum(loss(o, *others)))
-            none = tf.UnconnectedGradients.ZERO
-            slopes = tape.gradient(total, x, unconnected_gradients=none)
-            return _times(slopes, powers), output
-
-        # Traced for any number of examples, or each would be traced anew.
-        def run(*arrays):
-            specs = tuple(tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in arrays)
-            if specs not in traced:
-                function = tf.function(step, autograph=False)
-                traced[specs] = function.get_concrete_function(*specs)
-            return traced[specs](*arrays)
-
+        # What reads a variable is traced, and so reads it in every call.
+        run = _traced(lambda *arrays: step(values(), *arrays))
     elif backend == "jax":
         import jax
 
         # Weights are arguments: what is compiled would hold those of the first call.
-        def total(x, weights, fixed, *others):
-            output, _ = model().stateless_call(weights, fixed, x, training=False)
-            number, powers = through(output, lambda o: ops.sum(loss(o, *others)))
-            return number, (powers, output)
+        jitted = jax.jit(step)
 
-        both = jax.jit(jax.grad(total, has_aux=True))
-
-        def run(x, *others):
-            weights = [variable.value for variable in model().trainable_variables]
-            fixed = [variable.value for variable in model().non_trainable_variables]
-            slopes, (powers, output) = both(x, weights, fixed, *others)
-            return _times(slopes, powers), output
+        def run(*arrays):
+            return jitted(values(), *arrays)
 
     else:
         raise _unknown(backend)
@@ -141,9 +130,29 @@ def _compile(model: weakref.ref, loss: Callable) -> Callable:
     return function
 
 
-def _times(slopes, powers):
-    """Each example's gradient times its number, (n, 1) or (1, 1)."""
-    return slopes * ops.reshape(powers, (-1, *(1 for _ in slopes.shape[1:])))
+def _traced(function: Callable, **options) -> Callable:
+    """``tf.function`` for every shape of its arguments, and any number of examples.
+
+    By hand, since TensorFlow would warn of the fifth function that comes from the same
+    line as if it were one.
+    """
+    import tensorflow as tf
+
+    known = {}
+
+    def run(*arguments):
+        specs = tf.nest.map_structure(
+            lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), arguments
+        )
+        if specs not in known:
+            piece = tf.function(function, autograph=False, **options)
+            # Kept out of what is being traced; elsewhere it would only stop tapes.
+            eager = tf.executing_eagerly()
+            with contextlib.nullcontext() if eager else tf.init_scope():
+                known[specs] = piece.get_concrete_function(*specs)
+        return known[specs](*arguments)
+
+    return run
 
 
 def weight_gradients(
@@ -183,23 +192,7 @@ def compiled(function: Callable) -> Callable:
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow as tf
-
-        traced = {}
-
-        # Traced for any number of examples; and by hand, since TensorFlow would warn
-        # of the fifth function that comes from the same line as if it were one.
-        def run(*arguments):
-            specs = tf.nest.map_structure(
-                lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), arguments
-            )
-            if specs not in traced:
-                piece = tf.function(function, jit_compile=True, autograph=False)
-                with tf.init_scope():
-                    traced[specs] = piece.get_concrete_function(*specs)
-            return traced[specs](*arguments)
-
-        return run
+        return _traced(function, jit_compile=True)
     if backend == "jax":
         import jax
 
@@ -245,21 +238,25 @@ def _weights(model: keras.Model, prefix: str = "") -> Iterator[tuple[int, str]]:
 
 def _gradients(function: Callable, tensors: list) -> list[np.ndarray]:
     """The gradients of ``function(tensors)``, a number, one per tensor, as arrays."""
-    slopes = _slopes(function, tensors)
+    slopes, _ = _slopes(lambda tensors: (function(tensors), ()), tensors)
     return [ops.convert_to_numpy(ops.convert_to_tensor(slope)) for slope in slopes]
 
 
-def _slopes(function: Callable, tensors: list) -> list:
-    """The gradients of ``function(tensors)``, a number, one per tensor, as tensors."""
+def _slopes(function: Callable, tensors: list) -> tuple[list, tuple]:
+    """The gradients of a number, one per tensor, as tensors, and what else was found.
+
+    ``function(tensors)`` is a pair, the number and a tuple of other tensors.
+    """
 
     def number(tensors):
-        value = ops.convert_to_tensor(function(tensors))
+        value, others = function(tensors)
+        value = ops.convert_to_tensor(value)
         if tuple(value.shape) != ():
             raise ValueError(
                 "a gradient is that of one number, shape (); the function returned "
                 f"shape {tuple(value.shape)}"
             )
-        return value
+        return value, others
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -267,13 +264,13 @@ def _slopes(function: Callable, tensors: list) -> list:
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tensors)
-            value = number(tensors)
+            value, others = number(tensors)
         none = tf.UnconnectedGradients.ZERO
-        return tape.gradient(value, tensors, unconnected_gradients=none)
+        return tape.gradient(value, tensors, unconnected_gradients=none), others
     if backend == "jax":
         import jax
 
-        return jax.grad(number)(tensors)
+        return jax.grad(number, has_aux=True)(tensors)
     raise _unknown(backend)
 
 

@@ -3,10 +3,9 @@
     python -m tools.fuzz --count 100000 --seed 0
 
 Files are made small and whole, then changed at random. A set of known checksum comes
-out as it was, or is a ``ChecksumError``; a picture or a file of weights is read, or is
-a ``ValueError``: one line that names the file. All else is a fault: another error, a
-hang, memory far beyond what was given. Files that showed one are kept in
-``build/fuzz``.
+out as it was, or is a ``ChecksumError``; a picture is read, or is a ``ValueError``: one
+line that names the file. All else is a fault: another error, a hang, memory far beyond
+what was given. Files that showed one are kept in ``build/fuzz``.
 """
 
 import argparse
@@ -36,7 +35,6 @@ from PIL import Image
 from cnnlib import datasets
 from cnnlib.datasets import sequences
 from cnnlib.datasets.catalogue import IDX, SETS
-from cnnlib.models import torch_file
 
 KEPT = Path(__file__).parents[1] / "build/fuzz"
 SECONDS = 60  # of processor time for one file; more is a hang
@@ -85,17 +83,6 @@ def _picture(form: str, mode: str) -> bytes:
     made = io.BytesIO()
     image.save(made, form)
     return made.getvalue()
-
-
-def _weights() -> bytes:
-    """One tensor in the form of PyTorch 1.5, its names spelled out in protocol 2."""
-    storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x001X\x03\0\0\0cpu"
-    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage
-    tensor += b"K\x06NtQK\0K\x02K\x03\x86K\x03K\x01\x86\x89NtR"
-    views = b"\x80\x02ccollections\nOrderedDict\n)RX\x01\0\0\0w" + tensor + b"s."
-    head = [pickle.dumps(part, 2) for part in (torch_file.MAGIC, 1001, {})]
-    values = struct.pack("<Q", 6) + np.arange(6, dtype="<f4").tobytes()
-    return b"".join(head) + views + pickle.dumps(["1"], 2) + values
 
 
 def _load(name: str) -> Callable[[Path], object]:
@@ -158,8 +145,6 @@ def kinds() -> Iterator[dict[str, Kind]]:
         found[file] = Kind(
             file, whole, lambda at, file=file: datasets.picture(at / file)
         )
-    whole = {"w.pth": _weights()}
-    found["weights"] = Kind("w.pth", whole, lambda at: torch_file.read(at / "w.pth"))
     small = {
         "mnist": SETS["mnist"]._replace(idx=digests),
         "cifar10": SETS["cifar10"]._replace(cifar=tuple(layouts)),

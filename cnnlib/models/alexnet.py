@@ -16,6 +16,18 @@ NORMAL = {"class_name": "RandomNormal", "config": {"stddev": 0.01}}
 _conv = partial(layers.Conv2D, activation="relu", kernel_initializer=NORMAL)
 
 
+# Figure 2, in two parts, behind each of which the towers meet: maps of both towers,
+# kernel size, stride, where the biases start from, and what follows.
+ALEXNET = (
+    {"conv1": (96, 11, 4, 0, "norm, pool"), "conv2": (256, 5, 1, 1, "norm, pool")},
+    {
+        "conv3": (384, 3, 1, 0, ""),
+        "conv4": (384, 3, 1, 1, ""),
+        "conv5": (256, 3, 1, 1, "pool"),
+    },
+)
+
+
 @entry(
     year=2012,
     paper="doi:10.1145/3065386",
@@ -57,41 +69,29 @@ def alexnet(
     )
     checks.choice("alexnet", "groups", groups, (1, 2))
 
-    def conv(x, tower, stage, filters, size, strides=1, bias=0):
-        return _conv(
-            filters // groups,
-            size,
-            strides,
-            "valid" if strides > 1 else "same",
-            bias_initializer=keras.initializers.Constant(bias),
-            name=f"{stage}_{tower}_conv",
-        )(x)
-
-    def pool(x, tower, stage):
-        return layers.MaxPooling2D(3, 2, name=f"{stage}_{tower}_pool")(x)
-
-    def norm_pool(x, tower, stage):
-        x = LocalResponseNormalization(name=f"{stage}_{tower}_norm")(x)
-        return pool(x, tower, stage)
-
-    def join(towers, stage):
-        if groups == 1:
-            return towers[0]
-        return layers.Concatenate(name=f"{stage}_join")(towers)
-
-    towers = []
-    for tower in "ab"[:groups]:
-        x = norm_pool(conv(image, tower, "conv1", 96, 11, 4), tower, "conv1")
-        x = conv(x, tower, "conv2", 256, 5, bias=1)
-        towers.append(norm_pool(x, tower, "conv2"))
-    both = join(towers, "conv2")
-    towers = []
-    for tower in "ab"[:groups]:
-        x = conv(both, tower, "conv3", 384, 3)
-        x = conv(x, tower, "conv4", 384, 3, bias=1)
-        x = conv(x, tower, "conv5", 256, 3, bias=1)
-        towers.append(pool(x, tower, "conv5"))
-    x = join(towers, "conv5")
+    x = image
+    for part in ALEXNET:
+        towers = []
+        for letter in "ab"[:groups]:
+            y = x
+            for stage, (filters, size, strides, bias, then) in part.items():
+                name = f"{stage}_{letter}"
+                y = _conv(
+                    filters // groups,
+                    size,
+                    strides,
+                    "valid" if strides > 1 else "same",
+                    bias_initializer=keras.initializers.Constant(bias),
+                    name=f"{name}_conv",
+                )(y)
+                if "norm" in then:
+                    y = LocalResponseNormalization(name=f"{name}_norm")(y)
+                if "pool" in then:
+                    y = layers.MaxPooling2D(3, 2, name=f"{name}_pool")(y)
+            towers.append(y)
+        x = towers[0]
+        if groups == 2:
+            x = layers.Concatenate(name=f"{stage}_join")(towers)
     x = classifier(x, classes, dropout=dropout, start=NORMAL, bias=1)
     return keras.Model(image, x, name="alexnet")
 

@@ -21,18 +21,11 @@ upconv = partial(
 )
 
 
-def _pair(x, filters: int, padding: str, residual: bool, *, name: str):
-    """Two 3×3 convolutions; as a residual unit, what they read is added to them."""
-    conv = partial(he_conv, filters, padding=padding)
-    y = conv(3, name=f"{name}_conv1")(x)
-    if not residual:
-        return conv(3, name=f"{name}_conv2")(y)
-    y = conv(3, activation=None, name=f"{name}_conv2")(y)
-    x = conv(1, activation=None, name=f"{name}_shortcut")(x)
-    if padding == "valid":
-        x = CropLike(name=f"{name}_shortcut_crop")([x, y])
-    y = layers.Add(name=f"{name}_add")([y, x])
-    return layers.ReLU(name=f"{name}_relu")(y)
+def _pair(x, filters: int, padding: str, *, name: str):
+    """Two 3×3 convolutions."""
+    for i in (1, 2):
+        x = he_conv(filters, 3, padding=padding, name=f"{name}_conv{i}")(x)
+    return x
 
 
 @entry(
@@ -49,7 +42,6 @@ def unet(
     depth: int = 4,
     width: int = 64,
     padding: str = "valid",
-    residual: bool = False,
     dropout: float = 0.5,
 ) -> keras.Model:
     """U-Net with 31,030,658 parameters: 572×572 pixels in, 388×388 out.
@@ -72,8 +64,6 @@ def unet(
         depth: poolings on the way down, at least 1.
         width: maps of the first level; each further one has twice as many.
         padding: "valid", as in the paper, or "same".
-        residual: add a pair's input, through a 1×1 convolution, before the last ReLU
-            (the idea of arXiv:1711.10684, without batch normalization).
         dropout: rate at the end of the contracting path.
 
     Raises:
@@ -91,13 +81,13 @@ def unet(
     x = image
     skips = []
     for i in range(1, depth + 1):
-        x = _pair(x, width, padding, residual, name=f"down{i}")
+        x = _pair(x, width, padding, name=f"down{i}")
         if i == depth:
             x = layers.Dropout(dropout, name=f"down{i}_dropout")(x)
         skips.append(x)
         x = layers.MaxPooling2D(2, name=f"down{i}_pool")(x)
         width *= 2
-    x = _pair(x, width, padding, residual, name="bottom")
+    x = _pair(x, width, padding, name="bottom")
     x = layers.Dropout(dropout, name="bottom_dropout")(x)
     for i in range(depth, 0, -1):
         width //= 2
@@ -106,7 +96,7 @@ def unet(
         if padding == "valid":
             skip = CropLike(name=f"up{i}_crop")([skip, x])
         x = layers.Concatenate(name=f"up{i}_concat")([skip, x])
-        x = _pair(x, width, padding, residual, name=f"up{i}")
+        x = _pair(x, width, padding, name=f"up{i}")
     logits = he_conv(classes, 1, activation=None, name="logits", dtype="float32")
     return keras.Model(image, logits(x), name="unet")
 

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from cnnlib import datasets, explain, models
-from cnnlib.models import pretrained, torch_file
+from cnnlib.models import pretrained
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def numpy_stages(tensors, x):
 
 
 def test_each_stage_gives_what_the_file_gives_in_numpy(network):
-    tensors = torch_file.read(pretrained.shipped())
+    tensors = pretrained.shipped()
     x = models.preprocess("efficientnet_lite0", crops("coffee"))
     ends = ["1_1", "2_2", "3_2", "4_3", "5_3", "6_4", "7_1"]
     kinds = ["project_bn", *["add"] * 5, "project_bn"]
@@ -178,7 +178,7 @@ def test_any_size_and_number_of_classes():
 
 
 def test_a_missing_or_another_file_is_named(monkeypatch, tmp_path):
-    real = pretrained.shipped()
+    real = pretrained.installed(pretrained.PACKAGE, "models", pretrained.FILE)
     other = tmp_path / real.name
     data = bytearray(real.read_bytes())
     data[-1] ^= 1

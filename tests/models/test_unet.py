@@ -18,7 +18,7 @@ def shuffle(model):
         w.assign(rng.normal(0, 0.2, w.shape).astype("float32"))
 
 
-def count(depth, width, channels, classes, residual=False):
+def count(depth, width, channels, classes):
     total = 0
 
     def conv(size, given, made):
@@ -28,8 +28,6 @@ def count(depth, width, channels, classes, residual=False):
     def pair(given, made):
         conv(3, given, made)
         conv(3, made, made)
-        if residual:
-            conv(1, given, made)
 
     for i in range(depth):
         pair(channels if i == 0 else width * 2 ** (i - 1), width * 2**i)
@@ -49,7 +47,6 @@ def test_the_catalogue_has_what_follows_from_figure_1():
     "options",
     [
         {"width": 3, "input_shape": (None, None, 1)},
-        {"width": 3, "input_shape": (None, None, 1), "residual": True},
         {"depth": 1, "width": 5, "input_shape": (18, 18, 3)},
         {"depth": 3, "width": 4, "input_shape": (None, None, 3)},
         {"depth": 2, "width": 6, "input_shape": (8, 4, 3), "padding": "same"},
@@ -58,8 +55,8 @@ def test_the_catalogue_has_what_follows_from_figure_1():
 def test_it_has_exactly_the_parameters(options):
     found = models.unet(**options).count_params()
     depth, width = options.get("depth", 4), options["width"]
-    channels, residual = options["input_shape"][2], options.get("residual", False)
-    assert found == count(depth, width, channels, 2, residual)
+    channels = options["input_shape"][2]
+    assert found == count(depth, width, channels, 2)
 
 
 def test_sizes_are_those_of_figure_1():
@@ -83,22 +80,19 @@ def test_sizes_are_those_of_figure_1():
         assert shape == (side, side, maps // 32), name
 
 
-def by_hand(model, x, depth, padding, residual):
+def by_hand(model, x, depth, padding):
     """The network once more, op by op."""
 
-    def conv(x, name, how=padding):
+    def conv(x, name):
         layer = model.get_layer(name)
-        return ops.conv(x, layer.kernel, padding=how) + layer.bias
+        return ops.conv(x, layer.kernel, padding=padding) + layer.bias
 
     def crop(x, like):
         top, left = (x.shape[1] - like.shape[1]) // 2, (x.shape[2] - like.shape[2]) // 2
         return x[:, top : top + like.shape[1], left : left + like.shape[2]]
 
     def pair(x, name):
-        y = conv(ops.relu(conv(x, f"{name}_conv1")), f"{name}_conv2")
-        if residual:
-            y = y + crop(conv(x, f"{name}_shortcut", "valid"), y)
-        return ops.relu(y)
+        return ops.relu(conv(ops.relu(conv(x, f"{name}_conv1")), f"{name}_conv2"))
 
     skips = []
     for i in range(1, depth + 1):
@@ -117,14 +111,13 @@ def by_hand(model, x, depth, padding, residual):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("residual", [False, True])
-def test_it_computes_what_the_paper_draws(padding, residual):
-    model = models.unet(padding=padding, residual=residual, **SMALL)
+def test_it_computes_what_the_paper_draws(padding):
+    model = models.unet(padding=padding, **SMALL)
     shuffle(model)
     x = numbers(2, 44, 52, 2)
     found = ops.convert_to_numpy(model(x))
     assert found.shape[1:] == ((4, 12, 3) if padding == "valid" else (44, 52, 3))
-    expected = ops.convert_to_numpy(by_hand(model, x, 2, padding, residual))
+    expected = ops.convert_to_numpy(by_hand(model, x, 2, padding))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
