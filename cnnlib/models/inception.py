@@ -245,12 +245,16 @@ def bn_inception(
     return keras.Model(image, blocks.logits(x, classes), name="bn_inception")
 
 
+def stem(x, conv=slim_conv):
+    """The first three convolutions, from Inception v3 on: 147×147×64."""
+    x = conv(x, 32, 3, 2, V, name="conv1a")
+    x = conv(x, 32, 3, 1, V, name="conv2a")
+    return conv(x, 64, 3, name="conv2b")
+
+
 def stem_v3(x):
     """Of Inception v3 and, in its authors' code, of Inception-ResNet v2: 35×35×192."""
-    x = slim_conv(x, 32, 3, 2, padding=V, name="conv1a")
-    x = slim_conv(x, 32, 3, padding=V, name="conv2a")
-    x = slim_conv(x, 64, 3, name="conv2b")
-    x = layers.MaxPooling2D(3, 2, name="conv2b_pool")(x)
+    x = layers.MaxPooling2D(3, 2, name="conv2b_pool")(stem(x))
     x = slim_conv(x, 80, 1, padding=V, name="conv3b")
     x = slim_conv(x, 192, 3, padding=V, name="conv4a")
     return layers.MaxPooling2D(3, 2, name="conv4a_pool")(x)

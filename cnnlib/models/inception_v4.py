@@ -23,6 +23,7 @@ from cnnlib.models.inception import (
     module,
     modules,
     slim_conv,
+    stem,
     stem_v3,
 )
 from cnnlib.models.pretrained import load
@@ -103,10 +104,7 @@ def inception_v4(
     """
     image, classes = inputs("inception_v4", input_shape, classes, smallest=75)
     conv = partial(slim_conv, scale=True)
-    x = conv(image, 32, 3, 2, V, name="conv1a")
-    x = conv(x, 32, 3, 1, V, name="conv2a")
-    x = conv(x, 64, 3, name="conv2b")
-    x = modules(x, INCEPTION_V4, conv)
+    x = modules(stem(image, conv), INCEPTION_V4, conv)
     return keras.Model(image, head(x, classes, dropout), name="inception_v4")
 
 
@@ -157,10 +155,7 @@ def inception_resnet_v1(
     """
     who, conv = "inception_resnet_v1", partial(slim_conv, scale=True)
     image, classes = inputs(who, input_shape, classes, smallest=75)
-    x = conv(image, 32, 3, 2, V, name="conv1a")  # figure 14
-    x = conv(x, 32, 3, 1, V, name="conv2a")
-    x = conv(x, 64, 3, name="conv2b")
-    x = layers.MaxPooling2D(3, 2, name="conv2b_pool")(x)
+    x = layers.MaxPooling2D(3, 2, name="conv2b_pool")(stem(image, conv))  # figure 14
     x = conv(x, 80, 1, name="conv3b")
     x = conv(x, 192, 3, 1, V, name="conv4a")
     x = conv(x, 256, 3, 2, V, name="conv4b")
