@@ -18,7 +18,7 @@ import os
 import platform
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -86,23 +86,20 @@ class Settings:
 
 
 # The papers' training on CIFAR-10: 1512.03385 and 1608.06993, section 4.2 of each.
-SGD = {"optimizer": "sgd", "schedule": "steps", "rate": 0.1, "weight_decay": 1e-4}
+CIFAR = {"data": "cifar10", "augmentation": "cifar", "optimizer": "sgd"}
+CIFAR |= {"schedule": "steps", "rate": 0.1, "weight_decay": 1e-4}
 RECIPES = {
     "cifar-resnet": {
         "network": "resnet56",
-        "data": "cifar10",
         "epochs": 182,  # 64,000 steps of 128
         "batch_size": 128,
-        "augmentation": "cifar",
-        **SGD,
+        **CIFAR,
     },
     "cifar-densenet": {
         "network": "densenet100_bc",
-        "data": "cifar10",
         "epochs": 300,
         "batch_size": 64,
-        "augmentation": "cifar",
-        **SGD,
+        **CIFAR,
     },
 }
 
@@ -275,11 +272,8 @@ def _opened(out: Path, settings: Settings, names, resume: bool) -> None:
         if left := [p.name for p in out.iterdir()]:
             raise ValueError(f"{out} is not empty, it holds {left[0]}: name another")
         versions = {"python": platform.python_version(), "keras": keras.__version__}
-        asked |= {
-            "classes": list(names),
-            **versions,
-            "backend": keras.backend.backend(),
-        }
+        versions["backend"] = keras.backend.backend()
+        asked |= {"classes": list(names), **versions}
         with written(file) as part:
             part.write_text(json.dumps(asked, indent=2))
         return
@@ -291,6 +285,31 @@ def _opened(out: Path, settings: Settings, names, resume: bool) -> None:
         raise ValueError(
             f"{out} holds another run, which differs in {', '.join(other) or 'classes'}"
         )
+
+
+def go_on(
+    model, settings: Settings, images, folder: Path, *, begin=0, callbacks=(), **options
+) -> list[dict]:
+    """Train from where the folder's run is to the settings' last epoch.
+
+    ``images`` are (x, y); from epoch ``begin`` on the optimizer is a new one;
+    ``options`` are more of ``fit``'s. Returns the history, a row for each epoch.
+    """
+    history, steps = kept(folder), -(-len(images[0]) // settings.batch_size)
+    done = len(history)
+    ready(model, settings, (settings.epochs - begin) * steps)
+    if done:
+        fill(folder, model, optimizer=done > begin)
+    if done < settings.epochs:
+        model.fit(
+            Batches(*images, settings.batch_size, settings.seed, done),
+            initial_epoch=done,
+            epochs=settings.epochs,
+            callbacks=[Keeper(folder, history), *callbacks],
+            shuffle=False,
+            **options,
+        )
+    return history
 
 
 def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> float:
@@ -324,35 +343,19 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
     finally:
         keras.config.set_dtype_policy(policy)
     _opened(folder, settings, data.class_names, resume)
-    history, start = kept(folder), time.perf_counter()
-    callbacks = [Keeper(folder, history)]
+    start = time.perf_counter()
+    options = {"validation_data": (data.x_train[held], data.y_train[held])}
     if tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
-    steps = -(-len(rest) // settings.batch_size)
-    # Transfer begins with the new layer alone; the rest follows at a tenth of the rate.
-    half = settings.epochs // 2 if settings.transfer else 0
-    phases = [(0, half, False), (half, settings.epochs, True)]
-    for begin, end, whole in phases:
-        done = len(history)
-        if begin == end or (done >= end and not whole):
-            continue
-        network.trainable = whole
-        phase = settings
-        if settings.transfer and whole:
-            phase = Settings(**asdict(settings) | {"rate": settings.rate / 10})
-        ready(model, phase, (end - begin) * steps)
-        if done:
-            fill(folder, model, optimizer=done > begin)
-        if done < end:
-            images = data.x_train[rest], data.y_train[rest]
-            model.fit(
-                Batches(*images, settings.batch_size, settings.seed, done),
-                validation_data=(data.x_train[held], data.y_train[held]),
-                initial_epoch=done,
-                epochs=end,
-                callbacks=callbacks,
-                shuffle=False,
-            )
+        options["callbacks"] = [keras.callbacks.TensorBoard(folder / "tensorboard")]
+    images, begin, last = (data.x_train[rest], data.y_train[rest]), 0, settings
+    if settings.transfer:
+        # The new layer alone; then all follow, at a tenth of the rate.
+        begin, last = settings.epochs // 2, replace(settings, rate=settings.rate / 10)
+        if len(kept(folder)) < begin:
+            network.trainable = False
+            go_on(model, replace(settings, epochs=begin), images, folder, **options)
+            network.trainable = True
+    history = go_on(model, last, images, folder, begin=begin, **options)
     return _finish(model, data, folder, history, time.perf_counter() - start)
 
 
@@ -376,9 +379,8 @@ def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> f
         if len(worst):
             titles = [f"{names[truth[i]]}:\n{names[answer[i]]}" for i in worst]
             alt = "The mistakes of which the network is surest: true class, answer"
-            _save(
-                plots.images(data.x_test[worst], titles, alt=alt), folder / "errors.png"
-            )
+            drawn = plots.images(data.x_test[worst], titles, alt=alt)
+            _save(drawn, folder / "errors.png")
     curves = {
         "training": [row["loss"] for row in history],
         "held out": [row["val_loss"] for row in history],

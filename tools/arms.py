@@ -219,28 +219,23 @@ class Arm:
         if done.exists():
             return json.loads(done.read_text())
         folder.mkdir(parents=True, exist_ok=True)
-        how, history = self.settings(rate, seed), runs.kept(folder)
         model, net = self.model(seed)
         x, y = self.images.some(
             self.training["examples"], self.training["passes"], seed
         )
-        runs.ready(model, how, how.epochs * -(-len(x) // how.batch_size))
-        if history:
-            runs.fill(folder, model, optimizer=True)
-        if len(history) < how.epochs:
-            told = keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: tell(epoch + 1, logs)
-            )
-            model.fit(
-                runs.Batches(x, y, how.batch_size, seed, len(history)),
-                validation_data=self.images.held,
-                validation_batch_size=TESTED,
-                initial_epoch=len(history),
-                epochs=how.epochs,
-                callbacks=[runs.Keeper(folder, history), told],
-                shuffle=False,
-                verbose=0,
-            )
+        told = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: tell(epoch + 1, logs)
+        )
+        history = runs.go_on(
+            model,
+            self.settings(rate, seed),
+            (x, y),
+            folder,
+            callbacks=[told],
+            validation_data=self.images.held,
+            validation_batch_size=TESTED,
+            verbose=0,
+        )
         columns = {name: [row[name] for row in history] for name in history[0]}
         found = {"seed": seed, "rate": rate, "epochs": columns}
         if test:

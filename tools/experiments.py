@@ -119,7 +119,12 @@ class Experiment:
 
     def setting(self) -> dict:
         """What its numbers depend on."""
-        return {key: v for key, v in asdict(self).items() if key not in WORDS}
+        return _setting(asdict(self))
+
+
+def _setting(asked: dict) -> dict:
+    """What the numbers of an experiment, as it was asked for, depend on."""
+    return {key: value for key, value in asked.items() if key not in WORDS}
 
 
 def differences(one: dict, other: dict) -> list[str]:
@@ -179,7 +184,9 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
     file = course.root / "results" / f"{experiment.name}.json"
     if file.exists():
         before = _read(file)
-        other = differences(_setting(before), experiment.setting())
+        other = differences(
+            _setting(before.get("experiment", {})), experiment.setting()
+        )
         if not other:
             raise CourseError(
                 f"{file.name} is this experiment's record, of {before['date'][:10]}; "
@@ -258,12 +265,6 @@ def _read(file: Path) -> dict:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except ValueError:
         raise CourseError(f"{file} is damaged; delete it to begin anew") from None
-
-
-def _setting(result: dict) -> dict:
-    """What a record's numbers depend on."""
-    asked = result.get("experiment", {})
-    return {key: value for key, value in asked.items() if key not in WORDS}
 
 
 @contextlib.contextmanager
