@@ -45,11 +45,13 @@ def ways(path: Path) -> str:
 
 def _notebooks(lessons: list[Lesson]) -> str:
     """The README's table."""
-    rows = ["| notebook | talk section | after it you can |", "| --- | --- | --- |"]
+    rows = ["| notebook | talk section | minutes | after it you can |"]
+    rows.append("| --- | --- | --- | --- |")
     for lesson in lessons:
         able = lesson.sentence.removeprefix("After this page you can ").rstrip(".")
         able = able.replace("|", r"\|")
-        rows.append(f"| {lesson.link('notebooks/')} | {lesson.section} | {able} |")
+        about = f"{lesson.section} | {lesson.minutes}"
+        rows.append(f"| {lesson.link('notebooks/')} | {about} | {able} |")
     return "\n".join(rows)
 
 
