@@ -2,9 +2,9 @@
 
 Rooms, each importing only from those before it: ``checks``, ``graph``, ``datasets``,
 ``gradients``, ``augment``, ``layers``, ``models``, ``training``, ``fooling``,
-``segmentation``, ``explain``, ``plots``. Two small ones stand apart: ``claims``, the
-talk's statements and their verdicts, and ``pick``, the one knob between a quick and a
-full run.
+``segmentation``, ``explain``, ``plots``. Three small ones stand apart: ``claims``, the
+talk's statements and their verdicts, ``files``, which are there whole or not at all,
+and ``pick``, the one knob between a quick and a full run.
 """
 
 import os

@@ -14,7 +14,7 @@ import scipy.special
 from matplotlib.backend_bases import FigureCanvasBase
 from PIL import Image
 
-from cnnlib import checks, datasets, explain, fooling, models, plots
+from cnnlib import checks, datasets, explain, files, fooling, models, plots
 
 NETWORK = "efficientnet_lite0"
 # How far ahead the target's logit has to be to stay there when rounded to 8 bits.
@@ -126,7 +126,8 @@ def fool(path: str, target: str, out: str) -> int:
         raise ValueError(f"{path} is taken for {target} already")
     print(f"before: {_told(logits)}")
     low, high = models.input_bounds(NETWORK)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
+    with files.part(folder / "pictures") as part:
+        part.mkdir()
         for lead in LEADS:
             found = fooling.lbfgs(
                 reader.model,
@@ -138,7 +139,7 @@ def fool(path: str, target: str, out: str) -> int:
                 lead=lead,
                 bounds=(low, high),
             )
-            written = Path(part, "sum.png")
+            written = part / "sum.png"
             Image.fromarray(models.to_pixels(NETWORK, found[0])).save(written)
             after = datasets.picture(written)
             logits = reader.model.predict(reader.inputs(after[None]), verbose=0)
@@ -149,10 +150,10 @@ def fool(path: str, target: str, out: str) -> int:
             return 1
         change = after.astype(int) - before
         grey = (128 + MAGNIFIED * change).clip(0, 255).astype("uint8")
-        Image.fromarray(before).save(Path(part, "picture.png"))
-        Image.fromarray(grey).save(Path(part, "change_x10.png"))
+        Image.fromarray(before).save(part / "picture.png")
+        Image.fromarray(grey).save(part / "change_x10.png")
         name = Path(path).stem
-        for file in sorted(Path(part).iterdir()):
+        for file in sorted(part.iterdir()):
             place = folder / f"{name}_{file.name}"
             os.replace(file, place)
             print(place)

@@ -10,13 +10,10 @@ ends with the history that it would have had. The folder then has::
     curves.png, confusion.png, errors.png
 """
 
-import contextlib
 import csv
 import importlib.util
 import json
-import os
 import platform
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +24,7 @@ import scipy.special
 from keras import layers
 from sklearn.metrics import confusion_matrix
 
-from cnnlib import augment, checks, datasets, models, plots
+from cnnlib import augment, checks, datasets, files, models, plots
 from cnnlib.models import blocks
 from cnnlib.training import OneCycle
 
@@ -86,8 +83,14 @@ class Settings:
 
 
 # The papers' training on CIFAR-10: 1512.03385 and 1608.06993, section 4.2 of each.
-CIFAR = {"data": "cifar10", "augmentation": "cifar", "optimizer": "sgd"}
-CIFAR |= {"schedule": "steps", "rate": 0.1, "weight_decay": 1e-4}
+CIFAR = {
+    "data": "cifar10",
+    "augmentation": "cifar",
+    "optimizer": "sgd",
+    "schedule": "steps",
+    "rate": 0.1,
+    "weight_decay": 1e-4,
+}
 RECIPES = {
     "cifar-resnet": {
         "network": "resnet56",
@@ -217,26 +220,15 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.append({"epoch": epoch + 1, **(logs or {})})
-        values = [*_states(self.model), *self.model.optimizer.variables]
-        arrays = {str(i): np.asarray(v) for i, v in enumerate(values)}
-        with written(self.folder / "checkpoint.npz") as part, part.open("wb") as file:
-            np.savez(file, history=json.dumps(self.history), **arrays)
-        with written(self.folder / "history.csv") as part, part.open("w") as file:
+        # The checkpoint comes last: an epoch that it lacks is run, and written, again.
+        with files.written(self.folder / "history.csv") as part, part.open("w") as file:
             rows = csv.DictWriter(file, list(self.history[0]), lineterminator="\n")
             rows.writeheader()
             rows.writerows(self.history)
-
-
-@contextlib.contextmanager
-def written(path: Path):
-    """A file to write, which takes the place of ``path`` when it is whole."""
-    handle, name = tempfile.mkstemp(path.suffix, ".part-", path.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        values = [*_states(self.model), *self.model.optimizer.variables]
+        arrays = {str(i): np.asarray(v) for i, v in enumerate(values)}
+        with files.written(self.folder / "checkpoint.npz") as part:
+            np.savez(part, history=json.dumps(self.history), **arrays)
 
 
 def kept(folder: Path) -> list[dict]:
@@ -269,12 +261,13 @@ def _opened(out: Path, settings: Settings, names, resume: bool) -> None:
     file, asked = out / "run.json", asdict(settings)
     if not file.exists():
         out.mkdir(parents=True, exist_ok=True)
+        files.sweep(out)
         if left := [p.name for p in out.iterdir()]:
             raise ValueError(f"{out} is not empty, it holds {left[0]}: name another")
         versions = {"python": platform.python_version(), "keras": keras.__version__}
         versions["backend"] = keras.backend.backend()
         asked |= {"classes": list(names), **versions}
-        with written(file) as part:
+        with files.written(file) as part:
             part.write_text(json.dumps(asked, indent=2))
         return
     before = json.loads(file.read_text())
@@ -361,7 +354,7 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
 
 def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> float:
     """Save the model, look at the test set, and draw what came of it."""
-    with written(folder / "model.keras") as part:
+    with files.written(folder / "model.keras") as part:
         model.save(part)
     names, truth = data.class_names, data.y_test
     asked = json.loads((folder / "run.json").read_text())
@@ -388,11 +381,11 @@ def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> f
     epochs = [row["epoch"] for row in history]
     drawn = plots.lines(epochs, curves, xlabel="epoch", ylabel="loss", alt="Losses")
     _save(drawn, folder / "curves.png")
-    with written(folder / "run.json") as part:
+    with files.written(folder / "run.json") as part:
         part.write_text(json.dumps(asked, indent=2))
     return accuracy
 
 
 def _save(figure: plots.Figure, path: Path) -> None:
-    with written(path) as part:
+    with files.written(path) as part:
         figure.savefig(part, format="png")

@@ -553,10 +553,41 @@ def test_an_interrupted_download_leaves_nothing(folder, small, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
-def test_a_killed_download_is_not_mistaken_for_the_set(folder, small):
-    put(folder / ".part-killed", {"mnist.npz": b"half"})
-    with pytest.raises(FileNotFoundError):
-        datasets.load("mnist")
+def test_a_set_of_several_files_is_not_mixed_with_others(folder, small):
+    """All of them appear by one rename, for which there is no place."""
+    put(folder / "fashion_mnist", {"notes": b"mine"})
+    with pytest.raises(FileNotFoundError, match=r"holds other files.*move them away"):
+        datasets.load("fashion_mnist")
+    assert [p.name for p in folder.rglob("*") if p.is_file()] == ["notes"]
+
+
+def test_a_set_of_one_file_is_put_beside_others(folder, small, monkeypatch):
+    put(folder / "mnist", {"notes": b"mine"})
+    buffer = io.BytesIO()
+    save_npz(buffer, small.mnist)
+    serve(monkeypatch, {"mnist.npz": buffer.getvalue()})
+    small.check("mnist", datasets.load("mnist"))
+    names = sorted(p.name for p in (folder / "mnist").iterdir())
+    assert names == ["mnist.npz", "notes"]
+
+
+def test_of_two_downloads_at_once_both_have_the_set(folder, small, monkeypatch):
+    digests = {part: sha(content) for part, content in small.idx.items()}
+    spec = SETS["fashion_mnist"]._replace(idx=digests)
+    monkeypatch.setitem(SETS, "fashion_mnist", spec)
+    packed = {f"{name}.gz": gzip.compress(c) for name, c in small.idx.items()}
+    serve(monkeypatch, packed)
+    fetch, home = keras.utils.get_file, folder / "fashion_mnist"
+
+    def overtaken(fname, *args, **kwargs):
+        if fname == list(packed)[-1]:
+            put(home, packed)
+        return fetch(fname, *args, **kwargs)
+
+    monkeypatch.setattr(keras.utils, "get_file", overtaken)
+    data = datasets.load("fashion_mnist")
+    np.testing.assert_array_equal(data.y_test, small.mnist[3])
+    assert [p.name for p in folder.iterdir()] == ["fashion_mnist"]
 
 
 # --------------------------------------------------------------- the catalogue

@@ -9,8 +9,8 @@ import cnnlib
 
 ROOT = Path(cnnlib.__file__).parent
 ORDER = (
-    "scale claims bands checks graph datasets gradients augment layers models training "
-    "fooling segmentation explain plots runs photographs __main__"
+    "scale claims bands files checks graph datasets gradients augment layers models "
+    "training fooling segmentation explain plots runs photographs __main__"
 ).split()
 ALLOWED = {"keras", "numpy", "scipy", "matplotlib", "sklearn", "PIL", "cnnlib"}
 BACKENDS = {"tensorflow", "jax", "torch"}  # for gradients alone

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import platform
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -33,6 +37,20 @@ def small(monkeypatch, images=300):
 
 def settings(**others):
     return runs.Settings(**BASE | {"network": "mnist_cnn"} | others)
+
+
+FILES = {
+    *("run.json", "checkpoint.npz", "history.csv", "model.keras"),
+    *("curves.png", "confusion.png", "errors.png"),
+}
+
+
+def leave_half(folder, name):
+    """What a process that was killed leaves of a file."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    mark = f".part-{process.pid}@{platform.node()}-0-{name}"
+    (folder / mark).write_bytes(b"half")
 
 
 def stop_after(monkeypatch, epochs):
@@ -75,18 +93,40 @@ def test_a_killed_run_ends_like_one_that_was_not(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("writes", [1, 2, 3, 5])
+def test_a_run_that_is_killed_between_two_files_goes_on(monkeypatch, tmp_path, writes):
+    small(monkeypatch)
+    asked, replace, left = settings(epochs=1), os.replace, writes
+
+    def last(source, target):
+        nonlocal left
+        replace(source, target)
+        left -= 1
+        if not left:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", last)
+        with pytest.raises(Killed):
+            runs.train(asked, tmp_path)
+    leave_half(tmp_path, "checkpoint.npz")
+    runs.train(asked, tmp_path, resume=True)
+    (row,) = csv.DictReader((tmp_path / "history.csv").open())
+    assert row["epoch"] == "1"
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_what_a_killed_process_left_is_no_other_run(monkeypatch, tmp_path):
+    small(monkeypatch)
+    leave_half(tmp_path, "run.json")
+    runs.train(settings(epochs=1), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
 def test_a_run_leaves_what_it_says(monkeypatch, tmp_path):
     small(monkeypatch)
     accuracy = runs.train(settings(epochs=2), tmp_path / "run")
-    names = {path.name for path in (tmp_path / "run").iterdir()}
-    pictures = {"curves.png", "confusion.png", "errors.png"}
-    assert names == {
-        "run.json",
-        "checkpoint.npz",
-        "history.csv",
-        "model.keras",
-        *pictures,
-    }
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     told = json.loads((tmp_path / "run" / "run.json").read_text())
     assert told["test_accuracy"] == accuracy
     assert told["classes"] == list("0123456789")
@@ -271,7 +311,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(monkeypatch, tmp_path):
     def savez(file, **arrays):
         saved.append(1)
         if len(saved) == 2:
-            file.write(b"half")
+            file.write_bytes(b"half")
             raise OSError(28, "No space left on device")
         save(file, **arrays)
 

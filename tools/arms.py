@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from cnnlib import augment, checks, datasets, fooling, gradients, models, runs
+from cnnlib import augment, checks, datasets, files, fooling, gradients, models, runs
 
 # What an arm says of its training; everything else is an option of its network.
 TRAINING = {
@@ -240,7 +240,7 @@ class Arm:
         found = {"seed": seed, "rate": rate, "epochs": columns}
         if test:
             found |= self._measured(net, x, y)
-        with runs.written(done) as part:
+        with files.written(done) as part:
             part.write_text(json.dumps(found))
         return found
 

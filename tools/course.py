@@ -1,6 +1,5 @@
 """Where the course's files lie, and the small things every command needs."""
 
-import contextlib
 import difflib
 import functools
 import hashlib
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from cnnlib import scale
+from cnnlib import files, scale
 
 TITLE = "More on Convolutional Neural Networks"
 
@@ -140,15 +139,10 @@ def write(path: Path, content: str | bytes) -> None:
     Raises:
         CourseError: it cannot be written; a full disk, for one.
     """
-    # Two processes may be writing the same file: each has a part of its own.
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(part, path)
+        with files.written(path) as part:
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         reason = f"cannot write {path.name} in {path.parent}: {error.strerror}"
         raise CourseError(reason) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ While it runs, ``build/records/NAME`` holds a folder for each run with its check
 
 import contextlib
 import difflib
+import io
 import json
 import math
 import os
@@ -236,7 +237,9 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
         "arms": _rounded(found),
     }
     file.parent.mkdir(exist_ok=True)
-    draw(result).savefig(file.with_suffix(".png"))
+    picture = io.BytesIO()
+    draw(result).savefig(picture, format="png")
+    write(file.with_suffix(".png"), picture.getvalue())
     write(file, _text(result))
     shutil.rmtree(folder)
     for name, arm in result["arms"].items():
@@ -250,6 +253,8 @@ def _begun(folder: Path, asked: dict) -> None:
     """See that what was begun, if anything was, is the same; else begin."""
     file = folder / "begun.json"
     if not file.exists():
+        # A process that was killed while it removed the folder left the rest of it.
+        shutil.rmtree(folder, ignore_errors=True)
         write(file, json.dumps(asked))
         return
     if other := differences(_read(file), asked):

@@ -7,7 +7,6 @@ import pickle
 import socket
 import struct
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from cnnlib import files
 from cnnlib.datasets.catalogue import IDX, SETS, CifarLayout, Dataset, Set
 
 LEFT = "It was left as it is; move it away and load the set again."
@@ -243,29 +243,45 @@ def _dataset(spec: Set, x_train, y_train, x_test, y_test) -> Dataset:
 
 
 def _download(name: str, folder: Path) -> Dataset:
-    """Fetch the set into ``folder``; a file gets its name only once it is verified."""
+    """Fetch the set, verify it, and bring it into ``folder`` by one rename."""
     spec = SETS[name]
     home = folder / name
     timeout = socket.getdefaulttimeout()
     folder.mkdir(parents=True, exist_ok=True)
+    told = ", ".join(spec.download)
+    if len(spec.download) > 1 and home.is_dir() and any(home.iterdir()):
+        raise FileNotFoundError(
+            f"{home} holds other files than {told}: move them away, and load "
+            f"{spec.title} again"
+        )
     try:
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
+        with files.part(home) as part:
+            part.mkdir()
             socket.setdefaulttimeout(30)
             for file, origin in spec.download.items():
                 keras.utils.get_file(file, origin, cache_dir=part, cache_subdir="")
-            loaded = _read(name, Path(part))
-            home.mkdir(exist_ok=True)
-            for file in spec.download:
-                os.replace(Path(part) / file, home / file)
+            loaded = _read(name, part)
+            _settle(name, part, home)
             return loaded
     except ChecksumError as error:
         raise ChecksumError(f"the download of {spec.title}: {error}") from error
     except Exception as error:
-        files = ", ".join(spec.download)
         reason = " ".join(str(error).split())
         raise FileNotFoundError(
             f"{spec.title} is not in {folder}, and could not be downloaded ({reason}). "
-            f"Put {files} into {home}, or point CNNLIB_DATA at a folder that has it."
+            f"Put {told} into {home}, or point CNNLIB_DATA at a folder that has it."
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
+
+
+def _settle(name: str, part: Path, home: Path) -> None:
+    """Give a whole set its name, beside what the folder has or another process made."""
+    try:
+        os.rename(part, home)
+    except OSError:  # there is a folder of that name, and something in it
+        fetched = list(part.iterdir())
+        if len(fetched) == 1:
+            os.replace(fetched[0], home / fetched[0].name)
+        elif _read(name, home) is None:
+            raise

@@ -175,6 +175,15 @@ def test_what_is_recorded_already_is_not_run_again(course, asked, capsys):
     assert [run["epochs"]["epoch"] for run in runs] == [[1, 2]]
 
 
+def test_what_is_left_of_a_removed_run_is_not_taken_for_this_one(course, asked):
+    """A process was killed while it removed its folder, ``begun.json`` first."""
+    left = course.root / "build/records/tiny/nothing/0.01-0"
+    left.mkdir(parents=True)
+    (left / "done.json").write_text('{"another": "run"}')
+    experiments._begun(left.parents[1], {"asked": 1})
+    assert [path.name for path in left.parents[1].iterdir()] == ["begun.json"]
+
+
 def test_what_was_begun_with_other_settings_is_refused(course, asked, capsys):
     begun = course.root / "build/records/tiny"
     begun.mkdir(parents=True)
