@@ -31,8 +31,21 @@ def pytest_addoption(parser):
     parser.addoption(
         "--every-depth",
         action="store_true",
-        help="train and save the networks, too, that differ in their depth alone",
+        help="test the networks, too, that differ from others in their depth alone",
     )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "every_depth: asked for by --every-depth")
+
+
+def pytest_collection_modifyitems(config, items):
+    """A network that differs in its depth alone runs through a relative's lines."""
+    if not config.getoption("--every-depth"):
+        reason = "a relative runs through these lines; --every-depth runs it too"
+        for item in items:
+            if item.get_closest_marker("every_depth"):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish():

@@ -130,7 +130,10 @@ def shuffle(model, seed=0):
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("depth", [121, 169, 201])
+@pytest.mark.parametrize(
+    "depth",
+    [121, *(pytest.param(n, marks=pytest.mark.every_depth) for n in (169, 201))],
+)
 def test_it_computes_what_keras_applications_does(depth):
     kind = getattr(keras.applications, f"DenseNet{depth}")
     twin = kind(weights=None, classifier_activation=None)

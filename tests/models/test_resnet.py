@@ -176,7 +176,9 @@ def test_a_deep_untrained_network_does_not_overflow():
 # --- ImageNet -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("depth", [50, 101, 152])
+@pytest.mark.parametrize(
+    "depth", [50, *(pytest.param(n, marks=pytest.mark.every_depth) for n in (101, 152))]
+)
 def test_it_equals_keras_applications(depth, kernels_at_zero):
     """At 64×64, and one of them at 224×224; biases are folded."""
     twin = getattr(keras.applications, f"ResNet{depth}")

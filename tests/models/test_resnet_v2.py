@@ -108,7 +108,9 @@ def test_imagenet_networks_compute_what_the_paper_draws():
     assert_normalized(model, epsilon=1e-5, momentum=0.9)
 
 
-@pytest.mark.parametrize("depth", [50, 101, 152])
+@pytest.mark.parametrize(
+    "depth", [50, *(pytest.param(n, marks=pytest.mark.every_depth) for n in (101, 152))]
+)
 def test_it_equals_keras_applications(depth, kernels_at_zero):
     """At 64×64, and one of them at 224×224."""
     twin = getattr(keras.applications, f"ResNet{depth}V2")
