@@ -237,8 +237,7 @@ def _record(course: Course, experiment: Experiment, progress: Progress) -> None:
         "arms": _rounded(found),
     }
     file.parent.mkdir(exist_ok=True)
-    picture = io.BytesIO()
-    draw(result).savefig(picture, format="png")
+    draw(result).savefig(picture := io.BytesIO(), format="png")
     write(file.with_suffix(".png"), picture.getvalue())
     write(file, _text(result))
     shutil.rmtree(folder)

@@ -126,23 +126,15 @@ def drawn(root, stem):
     return course.build / "decks" / f"{stem}.html"
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory):
-    """A course whose notebooks are the stored ones."""
-    root = tmp_path_factory.mktemp("stored")
-    (root / "notebooks").symlink_to(ROOT / "notebooks")
-    return root
-
-
 def sound(found):
     assert not found["wrong"], "\n" + "\n".join(found["wrong"])
     assert found["asked"] == found["console"] == []
 
 
-def test_stored_notebooks_decks_fit_and_are_led_by_pictures(stored, window):
+def test_stored_notebooks_decks_fit_and_are_led_by_pictures(site, window):
     fronts, wrong = [], []
     for path in STORED:
-        deck = drawn(stored, path.stem)
+        deck = site / f"decks/{path.stem}.html"
         found = look(window, deck, SIZES)
         wrong += [f"{path.stem}, {line}" for line in found["wrong"]]
         assert found["asked"] == found["console"] == [], path.stem
@@ -178,12 +170,8 @@ def outside(fronts):
                 yield slide["name"], f"a picture of {slide['area']:.0%} of the slide"
 
 
-def test_the_whole_talk_is_one_deck_of_an_hour(stored, window):
-    course = Course(stored)
-    build._draw_talk(course, stored / "notebooks", print)
-    talk = course.build / "decks/talk.html"
-    for path in STORED:  # its links lead to them
-        drawn(stored, path.stem)
+def test_the_whole_talk_is_one_deck_of_an_hour(site, window):
+    talk = site / "decks/talk.html"
     found = look(window, talk, SIZES)
     sound(found)
     assert found["minutes"] == 60

@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 import nbformat
-import pytest
 from browser import needs_browser
 from small_course import ROOT, SmallCourse, code, wait_until
 
@@ -131,17 +130,13 @@ def test_a_notebook_runs_and_its_slider_draws_another_picture(tmp_path):
         assert asked == []
 
 
-@pytest.mark.parametrize(
-    ("asked", "answers"),
-    [("_ = interact(show, n=(1, 9))", True), ("display(IntSlider(3), show)", False)],
-)
-def test_a_slider_that_does_not_answer_is_seen(asked, answers, tmp_path):
+def test_a_slider_that_does_not_answer_is_seen(tmp_path):
     course = SmallCourse(tmp_path)
-    picture = "\n_ = interact(show, n=[3])" * (not answers)
-    course.add("00_sliders", code(DRAWN + asked + picture))
+    cell = "display(IntSlider(3), show)\n_ = interact(show, n=[3])"
+    course.add("00_sliders", code(DRAWN + cell))
     nb = course.read("00_sliders")
     nb.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(nb, course.notebook("00_sliders"))
     with lab(course, tmp_path / "jupyter") as window:
         run_all(window)
-        assert moved(window) == answers
+        assert not moved(window)

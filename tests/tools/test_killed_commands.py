@@ -43,8 +43,9 @@ def whole(path):
 
 
 def files(folder):
-    """What is in a folder, without what is hidden."""
+    """What is in a folder, without what is hidden, and how long the last run took."""
     found = (path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in found if path.name != "seconds.json")
     return [p for p in found if not any(x[0] == "." for x in p.parts[-3:])]
 
 
