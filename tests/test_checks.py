@@ -71,6 +71,9 @@ def test_an_unknown_name_gets_the_nearest():
         checks.named("network", "unets", ["vgg16", "unet"])
     with pytest.raises(ValueError, match="Known: vgg16, unet"):
         checks.named("network", None, ["vgg16", "unet"])
+    for name in ("UNET", "e"):  # in capitals, and like none of them
+        with pytest.raises(ValueError, match=r"the nearest is 'unet'"):
+            checks.named("network", name, ["vgg16", "unet"])
 
 
 @pytest.mark.parametrize("value", [0, (3,), (3, 4, 5), (3, 0), 2.0, "34", (True, 2)])

@@ -41,6 +41,14 @@ def test_each_picture_is_classified_and_each_other_file_named(album, capsys):
     assert "hidden" not in out + err
 
 
+@pytest.mark.parametrize("alone", ["run.json", "model.keras"])
+def test_a_run_that_did_not_come_to_its_end_is_refused(album, alone, capsys):
+    (album / "inner" / alone).write_text("{}")
+    argv = ["classify", str(album / "coffee.png"), "--model", str(album / "inner")]
+    assert main(argv) == 2
+    assert "holds no training run that has come to its end" in said(capsys)[1]
+
+
 def test_what_is_seen_where_is_drawn(album, tmp_path, capsys):
     drawing = tmp_path / "drawn" / "seen.png"
     picture = str(album / "coffee.png")

@@ -10,6 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import scipy.special
 from PIL import Image
 
 from cnnlib import datasets, runs
@@ -124,6 +125,13 @@ def test_what_a_killed_process_left_is_no_other_run(monkeypatch, tmp_path):
 
 def test_a_run_leaves_what_it_says(monkeypatch, tmp_path):
     small(monkeypatch)
+    drawn, images = {}, runs.plots.images
+
+    def drawing(x, titles, **options):
+        drawn.update(x=x, titles=titles)
+        return images(x, titles, **options)
+
+    monkeypatch.setattr(runs.plots, "images", drawing)
     accuracy = runs.train(settings(epochs=2), tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     told = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -134,6 +142,29 @@ def test_a_run_leaves_what_it_says(monkeypatch, tmp_path):
     data = runs.datasets.load("digits28")
     answer = np.asarray(model(data.x_test)).argmax(axis=1)
     assert np.mean(answer == data.y_test) == pytest.approx(accuracy)
+
+    # The mistakes of which it is surest, sixteen of them.
+    odds = scipy.special.softmax(np.asarray(model(data.x_test)), axis=1).max(axis=1)
+    wrong = [i for i in np.argsort(-odds) if answer[i] != data.y_test[i]]
+    assert len(wrong) > 16
+    np.testing.assert_array_equal(drawn["x"], data.x_test[wrong[:16]])
+    assert drawn["titles"] == [f"{data.y_test[i]}:\n{answer[i]}" for i in wrong[:16]]
+
+
+def test_a_run_flips_by_its_seed_and_scales_each_channel_by_the_training_images():
+    rng = np.random.default_rng(0)
+    spread = np.array([10, 20, 40])
+    x = rng.normal(100, spread, (50, 9, 9, 3)).astype("float32")
+    data = datasets.Dataset(x, np.arange(50) % 2, x[:1], np.zeros(1, int), ["a", "b"])
+    asked = settings(network="mnist_cnn", augmentation="flip", seed=7)
+    model, _ = runs.build(asked, data)
+    (flip,) = (w for w in model.layers if isinstance(w, keras.layers.RandomFlip))
+    assert flip.get_config()["mode"] == "horizontal"
+    assert flip.get_config()["seed"] == 7
+    scale = model.get_layer("scale")
+    scaled = np.asarray(scale(x)).reshape(-1, 3)
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(scaled.std(axis=0), 1, atol=1e-3)
 
 
 def test_seeds_differ_and_repeat(monkeypatch, tmp_path):

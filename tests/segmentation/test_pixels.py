@@ -46,6 +46,24 @@ def test_a_weight_that_is_none_is_refused_in_fit_too(weight):
         model.fit(IMAGES, y, sample_weight=np.array([1, weight]), verbose=0)
 
 
+@pytest.mark.parametrize("loss", [CrossEntropy(), CrossEntropyDice()])
+def test_weights_come_per_image_or_per_pixel_with_a_channel_or_without(loss):
+    rng = np.random.default_rng(0)
+    y, logits = rng.integers(0, 2, (2, 4, 3)), rng.normal(size=(2, 4, 3, 2))
+    logits[1] *= 4
+    logits, image = logits.astype("float32"), np.array([1.0, 5.0], "float32")
+    pixel = image[:, None, None] * np.ones((4, 3), "float32")
+    per_image, per_pixel, with_channel = (
+        float(loss(y, logits, sample_weight=w))
+        for w in (image, pixel, pixel[..., None])
+    )
+    assert per_image == pytest.approx(per_pixel) == pytest.approx(with_channel)
+    assert per_image != pytest.approx(float(loss(y, logits)), rel=0.01)
+    for shape in ((2, 1), (2, 3, 4), (3,)):
+        with pytest.raises(ValueError, match="takes a weight per pixel"):
+            loss(y, logits, sample_weight=np.ones(shape, "float32"))
+
+
 def test_good_labels_and_weights_are_accepted_in_fit():
     y, model = np.ones((2, 3, 3), "int32"), tiny(CrossEntropy(ignored=-1), [])
     y[0, 0] = -1
