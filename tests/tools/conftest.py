@@ -76,11 +76,14 @@ def site(tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
     root.mkdir(exist_ok=True)
-    for name in ("notebooks", "experiments", "results"):
+    for name in ("notebooks", "experiments", "results", "requirements.txt"):
         with contextlib.suppress(FileExistsError):
             (root / name).symlink_to(ROOT / name)
-    for made in (ROOT / "build/computed").glob("*.json"):  # what fits is taken
-        write(root / "build/computed" / made.name, made.read_text("utf-8"))
+    for kind in ("computed/*.json", "pages/**/*.html", "decks/*.html"):
+        for made in (ROOT / "build").glob(kind):  # what is up to date is left as it is
+            place = root / made.relative_to(ROOT)
+            if not place.exists():
+                write(place, made.read_bytes())
     assert main(["pages"], root) == 0
     return root / "build"
 
