@@ -65,7 +65,7 @@ def fc_densenet(
         raise ValueError(
             f"{name} takes an odd number of blocks, of 1 or more layers; given {table}"
         )
-    pools = len(table) // 2
+    pools, name = len(table) // 2, f"{name}{sum(table) + len(table) + 1}"
     image, classes = inputs(name, input_shape, classes, smallest=2**pools)
     growth = checks.integer(name, "growth", growth)
     width = checks.integer(name, "width", width)
@@ -93,7 +93,7 @@ def fc_densenet(
     x = layers.Conv2D(
         classes, 1, kernel_initializer=START, name="logits", dtype="float32"
     )(x)
-    return keras.Model(image, x, name=name)
+    return keras.Model(image, x, name="fc_densenet")
 
 
 _variant = partial(variant, year=2016, paper="1611.09326", task="segmentation")

@@ -18,7 +18,7 @@ def draw(weight, rng):
     return rng.standard_normal(shape, "float32") * np.float32((2 / fan_in) ** 0.5)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def kernels_at_zero():
     """``with kernels_at_zero():`` build what is only counted, or filled later.
 
