@@ -8,8 +8,8 @@ and labels, as a set of pairs holds them; or a dict of
 - ``images``: any number type; come back in the layer's float type, in their range;
 - ``segmentation_masks``: labels, (n, height, width) with or without an axis of one
   channel; moved to the nearest pixel, so that no label is invented, type kept;
-- ``weight_maps``: shaped likewise, moved as the images are; weight 0 where a constant
-  fills the picture, since nothing is known there;
+- ``weight_maps``: shaped likewise, moved and given back as the images are; weight 0
+  where a constant fills the picture, since nothing is known there;
 - anything else, such as ``labels``: handed through.
 
 They work as layers of a model, at rest outside of training, and, with Keras on

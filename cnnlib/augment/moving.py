@@ -93,8 +93,7 @@ class Moving(Layer):
         moved = dict(tensors)
         for key in tensors.keys() & set(MOVED):
             x = ops.convert_to_tensor(tensors[key])
-            _demand_finite(type(self).__name__, key, x)
-            x = ops.cast(x, self.compute_dtype) if key == "images" else x
+            x = x if key == "segmentation_masks" else ops.cast(x, self.compute_dtype)
             moved[key] = x if drawn is None else self._moved(key, x, drawn, len(shape))
         return moved if isinstance(inputs, dict) else moved["images"]
 
@@ -122,14 +121,6 @@ def affine_places(matrices, height, width):
     columns = ops.arange(width, dtype="float32")
     m = matrices[..., None, None]
     return [m[:, i, 0] * rows + m[:, i, 1] * columns + m[:, i, 2] for i in (0, 1)]
-
-
-def _demand_finite(who: str, key: str, x) -> None:
-    """Refuse within compiled code what ``checked`` could not see."""
-    whole = "float" not in keras.backend.standardize_dtype(x.dtype)
-    if not whole and checks.visible(x) is None and not isinstance(x, keras.KerasTensor):
-        told = f"{who} takes finite {key}"
-        demand(ops.all(ops.isfinite(x)), told, ops.min(x), ops.max(x))
 
 
 def named(who: str, inputs, others) -> dict:
@@ -189,6 +180,7 @@ def checked(who: str, tensors: dict) -> None:
                 f"{who} takes {key} of one channel and the images' size, "
                 f"{(*shape[:-1], 1)}; given {own}"
             )
-        values = checks.visible(tensors[key])
-        if values is not None:
-            checks.finite(who, key, values)
+        if not isinstance(tensors[key], keras.KerasTensor):
+            x = ops.cast(tensors[key], "float32")
+            fine = ops.all(ops.isfinite(x))
+            demand(fine, f"{who} takes finite {key}", ops.min(x), ops.max(x))

@@ -61,12 +61,17 @@ class ColorShift(Layer):
         return images + shift[..., None, None, :]
 
 
-# Keras's layers that move pixels by themselves, out of step with masks and weight maps.
-_MOVE = set(
-    "AugMix CenterCrop CutMix MixUp RandAugment RandomCrop RandomElasticTransform "
-    "RandomFlip RandomPerspective RandomRotation RandomShear RandomTranslation "
-    "RandomZoom Resizing".split()
-)
+# Keras's layers that leave every pixel where its mask and its weight are.
+_LEFT = {
+    getattr(keras.layers, name, None)
+    for name in """
+    Activation AutoContrast ContrastLimitedAdaptiveHistogramEqualization Dropout
+    Equalization GaussianNoise Identity InputLayer Normalization RandomBrightness
+    RandomColorDegeneration RandomColorJitter RandomContrast RandomErasing
+    RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization
+    RandomSaturation RandomSharpness Rescaling Solarization SpatialDropout2D
+    """.split()
+}
 _MIX = {"CutMix", "MixUp"}
 
 
@@ -76,26 +81,36 @@ class Pipeline(Layer):
 
     Keras's layers are given the images alone, since several of them change or refuse
     masks; CutMix and MixUp are given images and one-hot ``labels``. ``value_range``
-    says what images to accept, (0, 255) or (0, 1); the layers have their own settings.
-    Whole numbers where 0 to 1 is declared are refused, and so are Keras's layers that
-    would move pixels without their masks or weight maps.
+    says what images to accept, (0, 255) or (0, 1), and is that of all layers up to a
+    Rescaling. Whole numbers where 0 to 1 is declared are refused, and, beside masks or
+    weight maps, layers that are not known to leave pixels in their places.
     """
 
     def __init__(self, layers, *, value_range=(0, 255), **kwargs):
         super().__init__(**kwargs)
         self.layers = list(layers)
         self.value_range = checks.span("Pipeline", "value_range", value_range)
+        for layer in _unfolded(self.layers):
+            if isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization)):
+                break
+            own = getattr(layer, "value_range", self.value_range)
+            if tuple(own) != self.value_range:
+                raise ValueError(
+                    f"the value_range of this Pipeline is {self.value_range}; that of "
+                    f"its {type(layer).__name__} is {tuple(own)}"
+                )
 
     def __call__(self, inputs, *others, **kwargs):
         tensors = named("a Pipeline", inputs, others)
         checked("a Pipeline", tensors)
         _check_range(tensors["images"], self.value_range)
         moves_alone = "segmentation_masks" in tensors or "weight_maps" in tensors
-        for name in (type(layer).__name__ for layer in self.layers):
-            if name in _MOVE and moves_alone:
+        for layer in _unfolded(self.layers):
+            name, ours = type(layer).__name__, (Moving, Pipeline, ColorShift)
+            if moves_alone and not (isinstance(layer, ours) or type(layer) in _LEFT):
                 raise ValueError(
-                    f"{name} moves pixels without their masks and weight maps; take "
-                    "cnnlib.augment's Warp, Elastic or Crop"
+                    f"{name} may move pixels without their masks and weight maps; take "
+                    "cnnlib.augment's Warp, Elastic or Crop, or give it images alone"
                 )
             if name in _MIX and np.ndim(tensors.get("labels", 0)) != 2:
                 raise ValueError(
@@ -132,6 +147,13 @@ class Pipeline(Layer):
         return cls(**{**config, "layers": layers})
 
 
+def _unfolded(layers):
+    """Layers, in place of a model or of Keras's pipeline those that it is made of."""
+    for layer in layers:
+        whole = isinstance(layer, Pipeline) or not getattr(layer, "layers", None)
+        yield from [layer] if whole else _unfolded(layer.layers)
+
+
 def _check_range(images, value_range) -> None:
     """Refuse images that are not in their range; within compiled code, as it runs."""
     low, high = value_range
@@ -141,19 +163,12 @@ def _check_range(images, value_range) -> None:
         raise ValueError(f"{told}; given whole numbers, {images.dtype}: divide by 255")
     if isinstance(images, keras.KerasTensor):
         return
-    values = checks.visible(images)
-    if values is None:
-        least, most = (ops.cast(f(images), "float32") for f in (ops.min, ops.max))
-    else:
-        least, most = np.float64(values.min()), np.float64(values.max())
+    least, most = (ops.cast(f(images), "float32") for f in (ops.min, ops.max))
     slack = 1e-3 * (high - low)
-    beyond = (least < low - slack) | (most > high + slack)
-    dim = (most > 0) & (most <= 1) & (least < most) & (high == 255 and not whole)
-    if values is None:
-        demand(ops.logical_not(beyond | dim), told, least, most)
-    elif beyond or dim:
-        hint = "" if beyond else ": say value_range=(0, 1)"
-        raise ValueError(f"{told}; given values from {least:g} to {most:g}{hint}")
+    demand((least >= low - slack) & (most <= high + slack), told, least, most)
+    if high == 255 and not whole:
+        lit = (most <= 0) | (most > 1) | (least >= most)
+        demand(lit, f"{told}: say value_range=(0, 1)", least, most)
 
 
 def _cifar(value_range, seeds, *, padding=4):

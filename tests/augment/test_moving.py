@@ -172,3 +172,13 @@ def test_images_of_many_channels_move_channel_by_channel(channels):
     each = [array(twin(layer)(x[..., c : c + 1])) for c in range(channels)]
     found = array(twin(layer)(x))
     np.testing.assert_allclose(found, np.concatenate(each, axis=-1), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int32", "bool", "float16"])
+def test_weight_maps_of_any_type_are_moved_as_numbers_between_theirs(kind):
+    x, maps = pictures(2, 9, 8, 3), rng.integers(0, 2, (2, 9, 8))
+    layer = Warp(rotation=30, fill_mode="nearest", seed=2)
+    wanted = twin(layer)({"images": x, "weight_maps": maps.astype("float32")})
+    moved = layer({"images": x, "weight_maps": maps.astype(kind)})["weight_maps"]
+    np.testing.assert_allclose(array(moved), array(wanted["weight_maps"]), atol=1e-6)
+    assert ((array(moved) > 0.2) & (array(moved) < 0.8)).any()

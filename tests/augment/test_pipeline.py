@@ -4,7 +4,7 @@ import pytest
 from moved import array, pictures, rng
 
 from cnnlib import augment
-from cnnlib.augment import Crop, Pipeline, Warp
+from cnnlib.augment import ColorShift, Crop, Pipeline, Warp
 
 SIZES = {"alexnet": {"size": 20}}
 
@@ -149,3 +149,62 @@ def test_rand_augment_works_on_images_and_is_refused_beside_masks():
 def test_a_setting_that_a_pipeline_lacks_is_refused():
     with pytest.raises(TypeError, match="displacement"):
         augment.pipeline("cifar", displacement=3)
+
+
+class Mirrored(keras.layers.RandomFlip):
+    """What a user makes of one of Keras's layers."""
+
+
+def flip():
+    return keras.layers.RandomFlip("horizontal")
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        (lambda: keras.Sequential([flip()]), "RandomFlip"),
+        (lambda: keras.Sequential([keras.Input((8, 8, 3)), flip()]), "RandomFlip"),
+        (lambda: keras.layers.Pipeline([flip()]), "RandomFlip"),
+        (lambda: Mirrored("horizontal"), "Mirrored"),
+        (lambda: keras.layers.ZeroPadding2D(2), "ZeroPadding2D"),
+        (lambda: keras.layers.Lambda(lambda x: x[:, ::-1]), "Lambda"),
+    ],
+)
+def test_a_layer_that_may_leave_masks_behind_is_refused_wherever_it_is(layer, name):
+    x = pictures(2, 8, 8, 3)
+    made = Pipeline([layer()], value_range=(0, 1))
+    assert array(made({"images": x, "labels": np.arange(2)})["images"]).shape[0] == 2
+    with pytest.raises(
+        ValueError, match=f"^{name} may move pixels without their masks"
+    ):
+        made((x, np.zeros((2, 8, 8), "uint8")))
+    with pytest.raises(ValueError, match=f"^{name} may move pixels"):
+        made({"images": x, "weight_maps": x[..., 0]})
+
+
+def test_a_model_of_layers_that_leave_pixels_in_their_places_goes_with_masks():
+    x, masks = pictures(2, 8, 8, 3), rng.integers(0, 3, (2, 8, 8))
+    dim = [keras.Input((8, 8, 3)), keras.layers.Rescaling(0.5)]
+    made = Pipeline([keras.Sequential(dim)], value_range=(0, 1))
+    moved, kept = made((x, masks))
+    np.testing.assert_allclose(array(moved), x / 2, atol=1e-6)
+    np.testing.assert_array_equal(array(kept), masks)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: keras.layers.RandomBrightness(0.1),
+        lambda: ColorShift(),
+        lambda: keras.Sequential([keras.layers.RandomBrightness(0.1)]),
+        lambda: Pipeline([], value_range=(0, 255)),
+    ],
+)
+def test_a_layer_of_another_range_than_its_pipelines_is_refused(layer):
+    told = r"Pipeline is \(0, 1\); that of its \w+ is \(0, 255\)"
+    with pytest.raises(ValueError, match=told) as caught:
+        Pipeline([Warp(rotation=3), layer()], value_range=(0, 1))
+    assert "\n" not in str(caught.value)
+    # Behind a Rescaling the range is another.
+    Pipeline([layer(), keras.layers.Rescaling(1 / 255), flip()], value_range=(0, 255))
+    Pipeline([keras.layers.Rescaling(255), layer()], value_range=(0, 1))
