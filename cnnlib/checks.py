@@ -209,28 +209,10 @@ def visible(x) -> np.ndarray | None:
         return None
 
 
-def labels(
-    who: str, name: str, values: np.ndarray, classes: int, ignored: int | None = None
-) -> None:
-    """Refuse labels that are no whole numbers from 0 to ``classes`` − 1.
-
-    They can be of any shape, and floats if whole; ``ignored`` is accepted, too.
-    """
-    counted = values if ignored is None else values[values != ignored]
-    if not counted.size:
-        return
-    low, high = counted.min(), counted.max()
-    allowed = allowed_labels(classes, ignored)
-    if not (low >= 0 and high < classes):
-        raise ValueError(f"{who} takes {name} {allowed}; given {low:g} to {high:g}")
-    broken = counted[counted != np.floor(counted)]
-    if broken.size:
+def labels(who: str, name: str, values: np.ndarray, classes: int) -> None:
+    """Refuse whole numbers that are not from 0 to ``classes`` − 1."""
+    low, high = values.min(), values.max()
+    if low < 0 or high >= classes:
         raise ValueError(
-            f"{who} takes {name} in whole numbers {allowed}; given {broken[0]:g}"
+            f"{who} takes {name} from 0 to {classes - 1}; given {low} to {high}"
         )
-
-
-def allowed_labels(classes: int, ignored: int | None = None) -> str:
-    """Which labels there are, for a sentence."""
-    told = f"from 0 to {classes - 1}"
-    return told if ignored is None else f"{told}, or {ignored} to be ignored"

@@ -201,13 +201,17 @@ def compiled(function: Callable) -> Callable:
 
 
 def demand(holds, sentence: str, *values) -> None:
-    """Refuse values that are seen only when compiled code runs, as in ``fit``.
+    """Refuse values, even if they are seen only when compiled code runs, as in ``fit``.
 
-    Where ``holds``, a boolean tensor of shape (), comes out false, the run ends with
-    the backend's error, which contains the sentence and ``values``, tensors of shape
-    (). TensorFlow leaves the check out of what XLA compiles.
+    Where ``holds`` is false, a ValueError, in compiled code the backend's error, has
+    the sentence and ``values``, tensors of shape (). XLA on TensorFlow drops checks.
     """
-    backend = keras.backend.backend()
+    backend, seen = keras.backend.backend(), checks.visible(holds)
+    if seen is not None:
+        if not seen:
+            given = " to ".join(f"{float(value):g}" for value in values)
+            raise ValueError(f"{sentence}; given {given}")
+        return
     if backend == "tensorflow":
         import tensorflow as tf
 
@@ -216,8 +220,7 @@ def demand(holds, sentence: str, *values) -> None:
         import jax
 
         def look(holds, *values):
-            if not holds:
-                raise ValueError(f"{sentence}; given {' '.join(map(str, values))}")
+            demand(holds, sentence, *values)
 
         jax.debug.callback(look, holds, *values)
 

@@ -193,6 +193,27 @@ def run(
     return output[0] if alone else output
 
 
+def logits(who: str, output) -> None:
+    """Refuse an output that Keras knows to be probabilities; on JAX it can't tell."""
+    if hasattr(output, "_keras_logits"):
+        raise ValueError(
+            f"{who} takes logits; given what a softmax or a sigmoid makes of them"
+        )
+
+
+def scores(who: str, model: keras.Model, output) -> tuple[int, int]:
+    """The shape (n, classes) of logits that a model gives, if it gives such."""
+    shape = tuple(getattr(output, "shape", ()))
+    if len(shape) != 2:
+        raise ValueError(
+            f"{who} takes a classifier with logits (n, classes); {model.name!r} gives "
+            f"{shape or 'several outputs'}"
+        )
+    values = keras.ops.convert_to_numpy(output)
+    checks.finite(who, f"logits of {model.name!r}", values)
+    return shape
+
+
 def input_shape(who: str, model: keras.Model) -> tuple[int | None, ...]:
     """The shape of a model's one input, without the batch; None for any length."""
     inputs = of(model).inputs

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from cnnlib import gradients, graph
-from cnnlib.explain.forward import batch, forward, only, outputs, places
+from cnnlib import checks, gradients, graph
+from cnnlib.explain.forward import batch, forward, maps, only, outputs, places
 
 
 def grad_cam(
@@ -39,21 +39,16 @@ def grad_cam(
     path = None if layer is None else graph.find(model, layer)
     calls, logits = outputs(model, x)
     path = path or _last_with_places(model, calls)
-    maps = only(calls, path)
-    if not places(maps):
-        raise ValueError(
-            "grad_cam takes a layer with output (n, rows, columns, maps); "
-            f"{path!r} gives {tuple(maps.shape)}"
-        )
+    seen = maps("grad_cam", path, only(calls, path))
     chosen = _classes(model, logits, classes)
 
-    def score(maps):
+    def score(seen):
         """The sum of the chosen logits; images don't touch each other's gradients."""
-        logits = forward(model, x, lambda p, value: maps if p == path else value)
+        logits = forward(model, x, lambda p, value: seen if p == path else value)
         return ops.sum(ops.take_along_axis(_two(logits), chosen[:, None], axis=1))
 
-    weights = gradients.gradient(score, maps).mean(axis=(1, 2), keepdims=True)
-    weighted = np.maximum((weights * ops.convert_to_numpy(maps)).sum(axis=-1), 0)
+    weights = gradients.gradient(score, seen).mean(axis=(1, 2), keepdims=True)
+    weighted = np.maximum((weights * ops.convert_to_numpy(seen)).sum(axis=-1), 0)
     drawn = ops.convert_to_numpy(
         ops.image.resize(
             weighted[..., None], x.shape[1:3], "bilinear", data_format="channels_last"
@@ -83,12 +78,8 @@ def _two(logits):
 
 def _classes(model: keras.Model, logits, classes) -> np.ndarray:
     """A class per image."""
-    shape = tuple(getattr(logits, "shape", ()))
-    if len(shape) != 2:
-        raise ValueError(
-            f"a class is explained by logits (n, classes); {model.name!r} gives "
-            f"{shape or 'several outputs'}"
-        )
+    shape = graph.scores("grad_cam", model, logits)
+    graph.logits("grad_cam", logits)
     images, count = shape[0], max(shape[1], 2)
     if classes is None:
         return ops.convert_to_numpy(_two(logits)).argmax(axis=1)
@@ -98,6 +89,5 @@ def _classes(model: keras.Model, logits, classes) -> np.ndarray:
             f"classes takes one whole number, or one per image ({images}); given "
             f"{classes!r}"
         )
-    if chosen.min() < 0 or chosen.max() >= count:
-        raise ValueError(f"classes go from 0 to {count - 1}; given {classes!r}")
+    checks.labels("grad_cam", "classes", chosen, count)
     return np.broadcast_to(chosen, images)

@@ -73,6 +73,16 @@ def only(calls: dict[str, list], path: str):
     return calls[path][0]
 
 
+def maps(who: str, path: str, output):
+    """What a layer gives, if it has places."""
+    if not places(output):
+        raise ValueError(
+            f"{who} takes a layer with output (n, rows, columns, maps); {path!r} gives "
+            f"{tuple(output.shape)}"
+        )
+    return output
+
+
 def places(output) -> tuple[int, ...]:
     """Rows and columns of (n, rows, columns, maps); none of any other output."""
     shape = tuple(getattr(output, "shape", ()))

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from cnnlib import gradients, graph
-from cnnlib.explain.forward import forward, places
+from cnnlib.explain.forward import forward, maps, places
 from cnnlib.explain.receptive import View, view
 
 
@@ -87,16 +87,11 @@ def _moving(model, path: str, shape, rng) -> np.ndarray:
         try:
             forward(model, x, reach)
         except _Reached as reached:
-            (maps,) = reached.args
-        if not places(maps):
-            raise ValueError(
-                "measured_receptive_field takes a layer with output (n, rows, columns, "
-                f"maps); {path!r} gives {tuple(maps.shape)}"
-            )
-        row, column = (n // 2 for n in places(maps))
+            seen = maps("measured_receptive_field", path, *reached.args)
+        row, column = (n // 2 for n in places(seen))
         # Each map counts by its own amount: the sum of a softmax would move nowhere.
-        mixture = rng.random(maps.shape[-1], "float32") + 0.5
-        return ops.sum(ops.cast(maps[:, row, column], "float32") * mixture)
+        mixture = rng.random(seen.shape[-1], "float32") + 0.5
+        return ops.sum(ops.cast(seen[:, row, column], "float32") * mixture)
 
     return (gradients.gradient(unit, x) != 0).any(axis=(0, 3))
 

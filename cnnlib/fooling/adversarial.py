@@ -39,6 +39,7 @@ class AdversarialTraining(keras.Model):
         checks.built("AdversarialTraining", model)
         super().__init__(name=f"adversarial_{model.name}")
         who = "AdversarialTraining"
+        inputs.differentiable(who, model)
         self.epsilon = checks.number(who, "epsilon", epsilon, least=0)
         self.alpha = checks.number(who, "alpha", alpha, least=0, most=1)
         self.box = inputs.box(who, bounds)
@@ -69,11 +70,10 @@ class AdversarialTraining(keras.Model):
         plain = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
             return plain
-        if "float" not in keras.backend.standardize_dtype(x.dtype):
-            raise TypeError(
-                "AdversarialTraining takes float images; given "
-                f"{keras.backend.standardize_dtype(x.dtype)}: rescale them first"
-            )
+        x = ops.cast(x, "float32")
+        inside = ops.all((x >= self.box.low) & (x <= self.box.high))
+        told = f"AdversarialTraining {inputs.told(self.box)}"
+        gradients.demand(inside, told, ops.min(x), ops.max(x))
 
         def loss(logits):
             return super(AdversarialTraining, self).compute_loss(
@@ -89,4 +89,5 @@ class AdversarialTraining(keras.Model):
         attacked_loss = super().compute_loss(
             attacked, y, logits, sample_weight, training
         )
-        return self.alpha * plain + (1 - self.alpha) * attacked_loss
+        mixed = self.alpha * plain + (1 - self.alpha) * attacked_loss
+        return ops.where(inside, mixed, float("nan"))

@@ -168,8 +168,7 @@ def evolve(
 
     Nguyen, Yosinski and Clune (arXiv:1412.1897). Each class has a cell that holds the
     image the model takes for it with the highest confidence so far. In each generation
-    mothers and fathers are drawn evenly from the cells, and every child is offered to
-    every cell.
+    parents are drawn evenly from the cells, and every child is offered to every cell.
 
     Args:
         model: one input (n, height, width, channels) of known size, logits
@@ -182,7 +181,6 @@ def evolve(
         seed: of all that is drawn.
         bounds: (low, high), the box of all inputs: numbers, or one per channel.
         progress: called after each generation with its number and the confidences.
-
     """
     if isinstance(encoding, str) and encoding in ENCODINGS:
         encoding = ENCODINGS[encoding]()

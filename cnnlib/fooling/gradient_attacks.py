@@ -45,8 +45,7 @@ def fgsm(
 ) -> np.ndarray:
     """The fast gradient sign method: x + ε · sign(∂ loss / ∂ x).
 
-    Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 4. ``pgd``'s first
-    step, ε long.
+    Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 4: ``pgd`` in one step.
     """
     size = checks.number("fgsm", "epsilon", epsilon, least=0)
     attack = _Attack("fgsm", model, x, y, targets, loss, bounds, batch_size)

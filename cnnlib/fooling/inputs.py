@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from cnnlib import checks
+from cnnlib import checks, graph
 
 
 class Box(NamedTuple):
@@ -37,14 +37,25 @@ def box(who: str, bounds) -> Box:
     return Box(low, high)
 
 
+def differentiable(who: str, model: keras.Model) -> None:
+    """Refuse a model that casts its input to whole numbers, where gradients end."""
+    for tensor in getattr(model, "inputs", None) or ():
+        if "float" not in tensor.dtype:
+            raise ValueError(
+                f"{who} takes a model of float inputs, which have gradients; "
+                f"{model.name!r} takes {tensor.dtype}"
+            )
+
+
 def batch(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
     """The batch as float32, if it is one for this model and within the range."""
     x = np.asarray(x)
     if x.dtype.kind != "f":
         raise TypeError(
-            f"{who} takes float images within bounds={_range(box)}; given {x.dtype}: "
+            f"{who} {told(box)} as floats; given {x.dtype}: "
             "rescale them first, as in x.astype('float32') / 255"
         )
+    differentiable(who, model)
     shape = getattr(model, "input_shape", None)
     if isinstance(shape, (list, dict)):
         raise ValueError(
@@ -63,8 +74,7 @@ def batch(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
     x = x.astype("float32", copy=False)
     if not ((x >= box.low) & (x <= box.high)).all():
         raise ValueError(
-            f"{who} takes inputs within bounds={_range(box)}; given values from "
-            f"{x.min():g} to {x.max():g}"
+            f"{who} {told(box)}; given values from {x.min():g} to {x.max():g}"
         )
     return x
 
@@ -77,24 +87,20 @@ def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
     """
     probe = np.concatenate([x[:8], box.low + box.high - x[:8]])
     logits = model(probe, training=False)
-    shape = tuple(getattr(logits, "shape", ()))
-    if len(shape) != 2:
-        raise ValueError(
-            f"{who} takes a classifier with logits (n, classes); {model.name!r} gives "
-            f"{shape or 'several outputs'}"
-        )
+    shape = graph.scores(who, model, logits)
     if shape[1] < 2:
         raise ValueError(
             f"{who} takes a classifier with at least two classes; {model.name!r} has "
             "one"
         )
-    logits = keras.ops.convert_to_numpy(logits).astype("float64")
-    if logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
+    values = keras.ops.convert_to_numpy(logits).astype("float64")
+    if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
             f"{who} takes logits, and {model.name!r} ends in a softmax (its outputs "
             "add up to 1): build it with activation=None in the last layer and take "
             "over the weights by set_weights(model.get_weights())"
         )
+    graph.logits(who, logits)
     return shape[1]
 
 
@@ -136,5 +142,6 @@ def checked(who: str, model: keras.Model, x, y, targets, bounds):
     return x, y, targets, limits
 
 
-def _range(box: Box) -> str:
-    return f"({box.low.min():g}, {box.high.max():g})"
+def told(box: Box) -> str:
+    """What is taken, for a sentence."""
+    return f"takes inputs within bounds=({box.low.min():g}, {box.high.max():g})"

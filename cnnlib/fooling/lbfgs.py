@@ -1,8 +1,7 @@
 """The attack of the ostrich: the smallest perturbation that reaches a class.
 
 All images are minimized side by side, each with its own history, step length and weight
-c: one round evaluates the whole batch once, whether an image takes a step or tries a
-shorter one.
+c: a round evaluates the batch once, whether an image steps or tries a shorter step.
 """
 
 from collections.abc import Callable, Sequence

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from cnnlib import checks
-from cnnlib.segmentation.pixels import pixels, ratio, sample_weights
+from cnnlib import checks, graph
+from cnnlib.segmentation.pixels import ignorable, pixels, ratio, sample_weights
 
 
 @keras.saving.register_keras_serializable("cnnlib")
@@ -14,17 +14,24 @@ class CrossEntropy(keras.losses.Loss):
 
     Σ w · (−log p) / Σ w over all pixels of the batch, w being the sample weight (a
     weight map, or a number per image) times that of the pixel's class, if there are
-    ``class_weights``; 0 where all weights are. Keras's own divides by the number of
-    pixels.
+    ``class_weights``, in a row or by class as ``fit`` takes them; 0 where all weights
+    are. Keras's own divides by the number of pixels.
     """
 
     def __init__(self, *, ignored=None, class_weights=None, name="cross_entropy"):
         super().__init__(name=name)
-        self.ignored = ignored
-        self.class_weights = None if class_weights is None else list(class_weights)
+        who = type(self).__name__
+        self.ignored = ignorable(who, ignored)
+        if class_weights is not None:
+            class_weights = [
+                checks.number(who, "class_weights", class_weights[k], least=0)
+                for k in range(len(class_weights))
+            ]
+        self.class_weights = class_weights
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         who = type(self).__name__
+        graph.logits(who, y_pred)
         labels, logits, strange = pixels(who, y_true, y_pred, self.ignored)
         classes = logits.shape[-1]
         weights = ops.cast(labels >= 0, "float32")

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from cnnlib import checks
-from cnnlib.segmentation.pixels import IGNORED, pixels, ratio
+from cnnlib.segmentation.pixels import IGNORED, ignorable, pixels, ratio
 
 
 class _Counted(keras.metrics.Metric):
@@ -15,9 +15,10 @@ class _Counted(keras.metrics.Metric):
 
     def __init__(self, classes, *, ignored=None, name=None, dtype=None):
         super().__init__(name=name or self.NAME, dtype=dtype)
-        count = checks.integer(type(self).__name__, "classes", classes, least=2)
-        self.classes, self.ignored = count, ignored
-        # Whole numbers, exact; the last row counts labels that are no class.
+        who = type(self).__name__
+        count = checks.integer(who, "classes", classes, least=2)
+        self.classes, self.ignored = count, ignorable(who, ignored)
+        # Whole numbers, exact; the last row counts what is no class.
         self.counts = self.add_variable(
             (count + 1, count), "zeros", dtype="int", name="counts"
         )
@@ -36,6 +37,7 @@ class _Counted(keras.metrics.Metric):
                 f"{who} is for {count} classes; the logits are of {logits.shape[-1]}"
             )
         cells = labels * count + ops.cast(ops.argmax(logits, axis=-1), "int32")
+        cells = ops.where(ops.any(ops.isnan(logits), axis=-1), count * count, cells)
         last = count * (count + 1)
         cells = ops.reshape(ops.where(labels == IGNORED, last, cells), (-1,))
         counts = ops.segment_sum(ops.ones_like(cells), cells, num_segments=last + 1)

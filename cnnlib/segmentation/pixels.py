@@ -1,11 +1,15 @@
 """Labels, logits and weights of pixels that fit together."""
 
-import numpy as np
 from keras import ops
 
-from cnnlib import checks, gradients
+from cnnlib import checks, gradients, graph
 
 IGNORED = -1
+
+
+def ignorable(who: str, label) -> int | None:
+    """The label of pixels that don't count, any of 32 bits; None for no such."""
+    return None if label is None else checks.integer(who, "ignored", label, -(2**31))
 
 
 def pixels(who: str, labels, logits, ignored):
@@ -23,14 +27,12 @@ def pixels(who: str, labels, logits, ignored):
         )
     if 0 in shape:
         raise ValueError(f"{who} takes at least one pixel; given labels of {shape}")
-    logits = ops.cast(logits, "float32")
     if logits.shape[-1] == 1:
+        graph.logits(who, logits)
         logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
+    logits = ops.cast(logits, "float32")
     count = logits.shape[-1]
     labels = labels if len(shape) == len(lead) else labels[..., 0]
-    values = checks.visible(labels)
-    if values is not None:
-        checks.labels(who, "labels", values, count, ignored)
     whole = ops.cast(labels, "int32")
     strange = ops.logical_or(whole < 0, whole >= count)
     strange = ops.logical_or(strange, ops.cast(whole, labels.dtype) != labels)
@@ -39,14 +41,10 @@ def pixels(who: str, labels, logits, ignored):
         strange = ops.logical_and(strange, ops.logical_not(skipped))
         whole = ops.where(skipped, IGNORED, whole)
     any_strange = ops.any(strange)
-    if values is None:
-        allowed = checks.allowed_labels(count, ignored)
-        gradients.demand(
-            ops.logical_not(any_strange),
-            f"{who} takes labels in whole numbers {allowed}",
-            ops.min(labels),
-            ops.max(labels),
-        )
+    skipping = "" if ignored is None else f", or {ignored} to be ignored"
+    told = f"{who} takes labels in whole numbers from 0 to {count - 1}{skipping}"
+    fine = ops.logical_not(any_strange)
+    gradients.demand(fine, told, ops.min(labels), ops.max(labels))
     return ops.where(strange, count, whole), logits, any_strange
 
 
@@ -62,12 +60,9 @@ def sample_weights(who: str, weights, shape):
         raise ValueError(
             f"{who} takes a weight per pixel, {shape}, or per image; given {own}"
         )
-    values, told = checks.visible(weights), f"{who} takes finite weights from 0"
-    if values is None:
-        fine = ops.all(ops.logical_and(ops.isfinite(weights), weights >= 0))
-        gradients.demand(fine, told, ops.min(weights), ops.max(weights))
-    elif not (np.isfinite(values).all() and values.min() >= 0):
-        raise ValueError(f"{told}; some are not")
+    told, fine = f"{who} takes finite weights from 0", ops.isfinite(weights)
+    fine = ops.all(ops.logical_and(fine, weights >= 0))
+    gradients.demand(fine, told, ops.min(weights), ops.max(weights))
     return weights
 
 

@@ -46,14 +46,9 @@ def predict_tiles(
         ValueError: what ``tiling`` refuses; images that are not finite; a stride that
             would give other numbers than the whole image.
     """
-    images = np.asarray(images)
     channels = graph.image_shape("predict_tiles", model)[-1]
-    if images.ndim != 4 or not images.size or channels not in (None, images.shape[-1]):
-        raise ValueError(
-            f"predict_tiles takes images (n, height, width, {channels or 'channels'}), "
-            f"n at least 1; given {images.shape}"
-        )
-    checks.finite("predict_tiles", "images", images)
+    images = checks.finite("predict_tiles", "images", images)
+    checks.batch("predict_tiles", images, (None, None, channels))
     margin = checks.integer("predict_tiles", "margin", margin, least=0)
     batch_size = checks.integer("predict_tiles", "batch_size", batch_size)
     tile, whole, period = tiling(model, tile)

@@ -221,7 +221,7 @@ def test_one_logit_is_that_of_class_1_beside_a_zero():
         np.testing.assert_allclose(found, expected, atol=1e-6)
     assert not explain.grad_cam(one, x, classes=0).any()
     assert explain.grad_cam(one, x, classes=1).any()
-    with pytest.raises(ValueError, match="classes go from 0 to 1; given 2"):
+    with pytest.raises(ValueError, match="classes from 0 to 1; given 2"):
         explain.grad_cam(one, x, classes=2)
 
 

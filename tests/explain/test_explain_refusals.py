@@ -102,7 +102,7 @@ def test_a_model_of_two_inputs_is_refused(function):
 
 @pytest.mark.parametrize("classes", [3, -1, [0, 3], np.array([-1, 0])])
 def test_a_class_out_of_range_is_refused(classes):
-    with pytest.raises(ValueError, match="classes go from 0 to 2; given"):
+    with pytest.raises(ValueError, match="grad_cam takes classes from 0 to 2; given"):
         explain.grad_cam(nets.smooth_net(), np.zeros((2, 6, 5, 3)), classes=classes)
 
 
@@ -151,4 +151,23 @@ def test_a_layer_without_places_has_no_map():
 def test_a_model_without_maps_has_no_grad_cam():
     model = nets.chain(layers.Flatten(), layers.Dense(3), shape=(6, 5, 3))
     with pytest.raises(ValueError, match="more than one place; 'net' has none"):
+        explain.grad_cam(model, np.zeros((2, 6, 5, 3)))
+
+
+@pytest.mark.parametrize(
+    ("count", "end"), [(3, "softmax"), (1, "sigmoid"), (3, "sigmoid")]
+)
+def test_the_map_of_probabilities_is_refused(count, end):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras remembers what came out of a softmax on TensorFlow alone")
+    head = layers.Dense(count, activation=end)
+    model = nets.chain(layers.Conv2D(2, 3), layers.Flatten(), head, shape=(6, 5, 3))
+    with pytest.raises(ValueError, match=r"^grad_cam takes logits; given what"):
+        explain.grad_cam(model, np.zeros((2, 6, 5, 3)))
+
+
+def test_the_map_of_a_model_that_has_diverged_is_refused():
+    model = nets.smooth_net()
+    model.set_weights([np.full(w.shape, np.nan) for w in model.get_weights()])
+    with pytest.raises(ValueError, match=r"^grad_cam takes finite logits of '\w+'"):
         explain.grad_cam(model, np.zeros((2, 6, 5, 3)))

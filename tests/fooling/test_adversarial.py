@@ -171,11 +171,42 @@ def test_one_hot_labels_and_sample_weights_are_the_losses_business():
         np.testing.assert_array_equal(a, b)
 
 
-def test_whole_numbers_are_no_images():
+def test_whole_numbers_are_taken_as_floats():
     x, y = nets.some(0)
+    weights, x = [], np.round(255 * x)
+    for kind in ("float32", "uint8"):
+        model = nets.bent()
+        trainer = AdversarialTraining(model, 8, bounds=(0, 255))
+        nets.compiled(trainer).fit(x.astype(kind), y, verbose=0)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("x", [255, -0.1])
+def test_images_out_of_the_box_are_refused_in_fit(x):
     trainer = nets.compiled(AdversarialTraining(nets.bent(), 0.1))
-    with pytest.raises(TypeError, match="takes float images; given uint8"):
-        trainer.fit((255 * x).astype("uint8"), y, verbose=0)
+    images, y = nets.some(0)
+    images[2, 3, 3] = x
+    with pytest.raises(Exception, match=r"inputs within bounds=\(0, 1\)"):
+        trainer.fit(images, y, verbose=0)
+    trainer.evaluate(images, y, verbose=0)  # nothing is attacked
+
+
+def test_the_loss_of_images_out_of_the_box_is_nan_where_checks_are_dropped():
+    trainer = AdversarialTraining(nets.bent(), 0.1)
+    trainer.compile("sgd", CE, jit_compile=True)
+    x, y = nets.some(0)
+    losses = [trainer.train_on_batch(x, y), trainer.train_on_batch(255 * x, y)]
+    assert np.isfinite(losses[0])
+    assert np.isnan(losses[1])
+
+
+def test_a_model_of_whole_numbers_is_refused():
+    image = keras.Input((6, 6, 1), dtype="uint8")
+    model = keras.Model(image, layers.Dense(4)(layers.Flatten()(image)), name="net")
+    with pytest.raises(ValueError, match=r"of float inputs.* 'net' takes uint8"):
+        AdversarialTraining(model, 8, bounds=(0, 255))
 
 
 def test_bad_settings_are_refused():

@@ -94,7 +94,7 @@ def test_two_inputs_are_one_too_many(attack):
 
 
 def test_whole_numbers_are_no_images(attack):
-    message = r"float images within bounds=\(0, 1\); given uint8: rescale"
+    message = r"inputs within bounds=\(0, 1\) as floats; given uint8: rescale"
     refuse(attack, TypeError, message, x=(255 * X).astype("uint8"))
 
 
@@ -177,3 +177,26 @@ def test_what_is_refused_is_not_attacked(monkeypatch):
     with pytest.raises(ValueError, match="y of shape"):
         fooling.pgd(model, X, Y[:3], 0.1)
     assert calls == []
+
+
+def test_a_sigmoid_for_each_class_is_noticed(attack):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras remembers what came out of a sigmoid on TensorFlow alone")
+    message = "takes logits; given what a softmax or a sigmoid makes"
+    refuse(attack, ValueError, message, headed(layers.Activation("sigmoid")))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_a_model_of_whole_numbers_has_no_gradient_to_follow(attack, dtype):
+    image = keras.Input((6, 6, 1), dtype=dtype)
+    flat = layers.Flatten()(layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, layers.Dense(4)(flat), name="net")
+    message = f"model of float inputs, which have gradients; 'net' takes {dtype}"
+    x = np.round(255 * X)
+    refuse(attack, ValueError, message, model, x, bounds=(0, 255))
+
+
+def test_a_model_that_has_diverged_is_refused(attack):
+    model = headed()
+    model.set_weights([np.full(w.shape, np.nan) for w in model.get_weights()])
+    refuse(attack, ValueError, "takes finite logits of 'net'; some values are", model)

@@ -38,6 +38,14 @@ def test_class_weights_multiply_the_weights_of_their_pixels():
         assert float(loss(y, logits, weights)) == pytest.approx(expected, abs=1e-4)
 
 
+def test_class_weights_go_by_their_class_as_those_of_fit_do():
+    logits, y = rng.normal(size=(2, 4, 5, 3)), rng.integers(0, 3, (2, 4, 5))
+    by_class = CrossEntropy(class_weights={2: 0.5, 0: 1, 1: 5})
+    in_a_row = CrossEntropy(class_weights=np.array([1, 5, 0.5]))
+    assert float(by_class(y, logits)) == float(in_a_row(y, logits))
+    assert by_class.get_config()["class_weights"] == [1, 5, 0.5]
+
+
 def test_a_last_axis_of_one_and_a_weight_per_image_are_understood():
     y, logits = rng.integers(0, 3, (4, 5, 6)), rng.normal(size=(4, 5, 6, 3))
     weights = rng.random(4)

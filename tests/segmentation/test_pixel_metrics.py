@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from labelled import array, case, rng
 
 from cnnlib.segmentation import MeanDice, MeanIoU, PixelAccuracy
@@ -73,3 +74,16 @@ def test_a_metric_of_one_channel_asks_whether_the_logit_is_positive():
     metric = PixelAccuracy(2)
     metric.update_state(y, np.array([-0.4, 0.4, -0.1, 0.3]).reshape(1, 1, 4, 1))
     np.testing.assert_array_equal(array(metric.counts)[:2], [[1, 1], [1, 1]])
+
+
+@pytest.mark.parametrize("kind", [MeanIoU, MeanDice, PixelAccuracy])
+def test_an_answer_that_is_nan_is_none(kind):
+    y, z = np.zeros((1, 2, 2), int), np.zeros((1, 2, 2, 3), "float32")
+    z[..., 0], z[0, 1, 1, 2] = 1, np.nan
+    metric = kind(3)
+    metric.update_state(y, z)
+    assert np.isnan(float(metric.result()))
+    y[0, 1, 1] = 255
+    skipping = kind(3, ignored=255)
+    skipping.update_state(y, z)
+    assert float(skipping.result()) == 1

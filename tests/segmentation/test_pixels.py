@@ -111,6 +111,15 @@ def test_labels_that_do_not_fit_are_refused(what, y, logits, words):
         (lambda: CrossEntropy()(Y, Z, -np.ones((2, 4, 5))), "finite weights from 0"),
         (lambda: CrossEntropy()(Y, Z, np.full(2, np.nan)), "finite weights from 0"),
         (lambda: CrossEntropy(class_weights=[1, 2])(Y, Z), "2 class weights for 3"),
+        (lambda: CrossEntropy(class_weights="balanced"), "class_weights from 0; gi"),
+        (lambda: CrossEntropy(class_weights=[1, -5, 1]), "class_weights from 0; given"),
+        (lambda: CrossEntropy(class_weights=[1, np.nan, 1]), "class_weights from 0"),
+        (
+            lambda: CrossEntropy(ignored=[0, 1]),
+            r"takes ignored=-\d+ or more; given \[0, 1\]",
+        ),
+        (lambda: CrossEntropyDice(ignored=1.5), "takes ignored=.* given 1.5"),
+        (lambda: MeanIoU(3, ignored=True), "takes ignored=.* given True"),
         (lambda: CrossEntropy(ignored=9)(TWO, Z), "or 9 to be ignored"),
         (lambda: CrossEntropyDice(smooth=0), "smooth above 0"),
         (lambda: CrossEntropyDice(dice=-1), "dice from 0"),
@@ -129,3 +138,32 @@ def test_impossible_settings_are_refused(call, words):
     with pytest.raises(ValueError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("channels", "end", "loss", "metrics"),
+    [
+        (2, "softmax", CrossEntropy(), ()),
+        (1, "sigmoid", CrossEntropyDice(), ()),
+        (1, "sigmoid", "binary_crossentropy", [MeanIoU(2)]),
+    ],
+)
+def test_probabilities_are_no_logits(channels, end, loss, metrics):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras remembers what came out of a softmax on TensorFlow alone")
+    ends = [
+        [layers.Conv2D(channels, 1, activation=end)],
+        [layers.Conv2D(channels, 1), layers.Activation(end, dtype="float32")],
+    ]
+    for last in ends:
+        model = keras.Sequential([keras.Input((3, 3, 1)), *last])
+        model.compile("sgd", loss, metrics=list(metrics))
+        with pytest.raises(ValueError, match="takes logits; given what a softmax or a"):
+            model.fit(IMAGES, np.zeros((2, 3, 3, 1)), verbose=0)
+
+
+def test_a_metric_of_two_channels_is_that_of_their_softmax():
+    rng = np.random.default_rng(0)
+    y, z = rng.integers(0, 2, (2, 3, 3)), rng.normal(size=(2, 3, 3, 2))
+    odds = keras.activations.softmax(keras.ops.convert_to_tensor(z))
+    assert float(MeanIoU(2)(y, odds)) == float(MeanIoU(2)(y, z))

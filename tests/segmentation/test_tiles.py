@@ -156,8 +156,8 @@ IMAGE = np.zeros((1, 20, 20, 1))
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"images": IMAGE[0]}, r"\(n, height, width, 1\)"),
-        ({"images": np.repeat(IMAGE, 3, axis=-1)}, r"\(n, height, width, 1\)"),
+        ({"images": IMAGE[0]}, r"\(n, any, any, 1\)"),
+        ({"images": np.repeat(IMAGE, 3, axis=-1)}, r"\(n, any, any, 1\)"),
         ({"images": IMAGE[:0]}, "n at least 1"),
         ({"images": IMAGE + np.nan}, "finite images"),
         ({"margin": -1}, "margin=0 or more; given -1"),
