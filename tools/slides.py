@@ -174,8 +174,9 @@ def _only_settles(source: str) -> bool:
         return False
 
 
-def _text(source: str):
-    cell = nbformat.v4.new_markdown_cell(source)
+def _text(source: str, whole):
+    attached = whole.get("attachments", {})  # the pictures of the cell it is part of
+    cell = nbformat.v4.new_markdown_cell(source, attachments=attached)
     _seen(cell, None)
     return cell
 
@@ -188,8 +189,8 @@ def _only(cell, outputs: list):
     return shown
 
 
-def _leading(unit: _Unit, most: int) -> tuple[str, object]:
-    """The sentences to stand in front, and the cell of which they are all.
+def _leading(unit: _Unit, most: int) -> tuple[str, object, bool]:
+    """The sentences to stand in front, their cell, and whether they are all of it.
 
     What comes after the picture, or the ruling, tells what is seen; before it, why.
     """
@@ -200,8 +201,8 @@ def _leading(unit: _Unit, most: int) -> tuple[str, object]:
     for cell in [*after, *cells]:
         source = _after(unit.heading, cell.source)
         if cell.cell_type == "markdown" and (said := lead(source, most)):
-            return said, cell if said == source else None
-    return "", None
+            return said, cell, said == source
+    return "", None, False
 
 
 def _behind(unit: _Unit, told) -> list[Slide]:
@@ -241,9 +242,9 @@ def _front(unit: _Unit) -> list[Slide]:
     ]
     room = WORDS - sum(statements) - len(statements)
     shown = said if room >= FEW else []
-    source, told = _leading(unit, room if shown else WORDS)
-    text = [_text(source)] if source else []
-    below = _behind(unit, told)
+    source, told, whole = _leading(unit, room if shown else WORDS)
+    text = [_text(source, told)] if source else []
+    below = _behind(unit, told if whole else None)
     if pictures:
         # Strips, which would leave a slide empty, stand on one together.
         tall = itertools.accumulate(_height(picture) for picture in pictures)
@@ -380,8 +381,7 @@ def whole_talk(decks: dict[str, list[list[Slide]]]) -> list[list[Slide]]:
     """The slides that are tagged ``talk``, part by part; decks by their stems."""
     made = []
     for stem, stacks_of in decks.items():
-        told = [stack[0] for stack in stacks_of if "talk" in stack[0].tags]
-        for slide in told:
+        for slide in (stack[0] for stack in stacks_of if "talk" in stack[0].tags):
             slide.deck = stem
             made.append([slide])
     names = [f"{stack[0].deck[:2]}-{stack[0].name}" for stack in made]
@@ -395,6 +395,6 @@ def _title(unit: _Unit) -> list[Slide]:
     cells = unit.cells
     first = cells[0].source.strip() if cells else ""
     sentence, _, rest = first.partition("\n\n")
-    slides = [Slide("title", unit.heading, [_text(sentence)] if sentence else [])]
-    rest = [*([_text(rest)] if rest else []), *cells[1:]]
+    front, rest = ([_text(t, cells[0])] if t else [] for t in (sentence, rest))
+    slides, rest = [Slide("title", unit.heading, front)], [*rest, *cells[1:]]
     return slides + ([Slide("below", unit.heading, rest)] if rest else [])

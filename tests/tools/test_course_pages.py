@@ -240,6 +240,25 @@ def test_pictures_of_a_cell_are_embedded(course, make):
     ] * 4
 
 
+@MAKE
+def test_an_attached_picture_goes_with_the_part_of_a_cell_that_a_slide_shows(
+    course, make
+):
+    png = picture().data["image/png"]
+    attached = {"a.png": {"image/png": png}}
+    said = markdown("See ![a](attachment:a.png) here. " + "More is said. " * 20)
+    said.attachments = attached
+    course.add("01_a", markdown("## H", "slide"), code("x", outputs=[picture()]), said)
+    path = course.notebook("01_a")
+    nb = nbformat.read(path, as_version=4)
+    nb.cells[0].attachments = attached
+    nb.cells[0].source = nb.cells[0].source.replace("sun", "![s](attachment:a.png)", 1)
+    html = make(Course(course.root), nb, Lesson.of(path, nb), "")
+    found = BeautifulSoup(html, "html.parser").select("img[alt=a], img[alt=s]")
+    assert {img["src"] for img in found} == {f"data:image/png;base64,{png}"}
+    assert {img["alt"] for img in found} == {"a", "s"}
+
+
 REMOTE = "https://example.org/cat.png"
 
 
