@@ -7,8 +7,9 @@ and raises outside::
     print("steps:", band(41, high=60))             # 41 (at most 60)
     print("the two sums:", differ(ours, theirs))   # differ by 3e-08 (at most 1e-06)
 
-Bounds are always those of the printed unit. ``parse`` reads such values back;
-``PATTERN`` finds the numbers that a comparison of two runs leaves out.
+Bounds are always those of the printed unit. ``parse`` reads such values back, and
+``PATTERN`` finds the numbers before "(between …)", which a comparison of two runs
+leaves out.
 """
 
 import math
@@ -77,7 +78,8 @@ def percent(fraction: float, low=None, high=None) -> str:
 def differ(first, second, most: float = 1e-6) -> str:
     """By how much two computations differ at most, which must agree up to rounding.
 
-    Other shapes are a ``ValueError``, more than ``most`` is a ``BandError``.
+    They are numbers of one shape, else it is a ``ValueError``; more than ``most`` is a
+    ``BandError``.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape:

@@ -1,7 +1,8 @@
 """The attack of the ostrich: the smallest perturbation that reaches a class.
 
 All images are minimized side by side, each with its own history, step length and weight
-c: a round evaluates the batch once, whether an image steps or tries a shorter step.
+c: one round evaluates the whole batch once, whether an image takes a step or tries a
+shorter one.
 """
 
 from collections.abc import Callable, Sequence

@@ -73,7 +73,8 @@ def robustness(
     A network whose logits are large has a cross-entropy that is flat in float32: the
     attack then stands still, and the network looks robust (Carlini and Wagner,
     arXiv:1608.04644, section IV; Athalye, Carlini and Wagner, arXiv:1802.00420). The
-    margin loss knows no scale of the logits, so its figure is the reported one.
+    margin loss does not depend on the scale of the logits, so its figure is the
+    reported one.
 
     Beside what all attacks take (``cnnlib.fooling``):
 

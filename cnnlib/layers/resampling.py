@@ -34,7 +34,8 @@ class CropLike(Layer):
 class FixedConv2DTranspose(keras.layers.Conv2DTranspose):
     """A transposed convolution whose kernel is never trained.
 
-    With ``trainable=False`` it would be again, once its model was frozen and thawed.
+    With ``trainable=False`` it would be again, once the model it is in has been frozen
+    and thawed.
     """
 
     def add_weight(self, *args, **kwargs):

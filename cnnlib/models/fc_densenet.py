@@ -1,6 +1,7 @@
 """The Hundred Layers Tiramisu (Jégou, Drozdzal, Vazquez, Romero, Bengio 2016).
 
-Fully convolutional DenseNets, arXiv:1611.09326: a U-Net that is made of dense blocks.
+Fully convolutional DenseNets, arXiv:1611.09326: a U-Net whose pairs of convolutions are
+dense blocks.
 """
 
 from collections.abc import Sequence

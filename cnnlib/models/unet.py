@@ -52,7 +52,8 @@ def unet(
     the same level is put before the enlarged ones. No batch normalization.
 
     Logits are (n, rows, columns, classes), for the middle of the image:
-    ``unet_output_size`` says how many. With ``padding="same"`` all are.
+    ``unet_output_size`` says how many. With ``padding="same"`` they are as many as in
+    the image.
 
     Where the paper leaves it open, it is as in the authors' network: dropout "at the
     end of the contracting path" comes before the last pooling (and the skip from there)

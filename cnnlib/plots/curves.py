@@ -43,13 +43,16 @@ def bands(
     x: Sequence[float],
     series: Mapping[str, np.ndarray],
     *,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    height: float = 4.5,
+    ylim: tuple[float, float] | None = None,
     log: bool = False,
-    **options,
 ) -> Figure:
     """Runs over several seeds: the median as a curve, all of them within a band.
 
-    ``series`` is label: (seeds, len(x)) values; ``log`` is for the vertical axis; the
-    ``options`` are those of ``lines``.
+    ``series`` is label: (seeds, len(x)) values; ``log`` is for the vertical axis.
     """
     middle = {}
     for label, runs in series.items():
@@ -60,7 +63,9 @@ def bands(
                 f"{runs.shape}"
             )
         middle[label] = np.median(runs, axis=0)
-    figure = lines(x, middle, **options)
+    figure = lines(
+        x, middle, xlabel=xlabel, ylabel=ylabel, alt=alt, height=height, ylim=ylim
+    )
     (axes,) = figure.axes
     for line, runs in zip(axes.lines, series.values(), strict=True):
         low, high = np.min(runs, axis=0), np.max(runs, axis=0)

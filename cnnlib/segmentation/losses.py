@@ -23,6 +23,13 @@ class CrossEntropy(keras.losses.Loss):
         who = type(self).__name__
         self.ignored = ignorable(who, ignored)
         if class_weights is not None:
+            if isinstance(class_weights, dict) and set(class_weights) != set(
+                range(len(class_weights))
+            ):
+                raise ValueError(
+                    f"{who} takes a weight for every class from 0 on; given those of "
+                    f"{list(class_weights)}"
+                )
             class_weights = [
                 checks.number(who, "class_weights", class_weights[k], least=0)
                 for k in range(len(class_weights))

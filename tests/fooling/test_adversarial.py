@@ -193,6 +193,13 @@ def test_images_out_of_the_box_are_refused_in_fit(x):
     trainer.evaluate(images, y, verbose=0)  # nothing is attacked
 
 
+def test_images_may_leave_the_box_by_rounding():
+    trainer = nets.compiled(AdversarialTraining(nets.bent(), 0.1))
+    images, y = nets.some(0)
+    images[2, 3, 3] = np.nextafter(np.float32(1), np.float32(2))
+    assert np.isfinite(trainer.train_on_batch(images, y)).all()
+
+
 def test_the_loss_of_images_out_of_the_box_is_nan_where_checks_are_dropped():
     trainer = AdversarialTraining(nets.bent(), 0.1)
     trainer.compile("sgd", CE, jit_compile=True)

@@ -44,6 +44,10 @@ def test_class_weights_go_by_their_class_as_those_of_fit_do():
     in_a_row = CrossEntropy(class_weights=np.array([1, 5, 0.5]))
     assert float(by_class(y, logits)) == float(in_a_row(y, logits))
     assert by_class.get_config()["class_weights"] == [1, 5, 0.5]
+    with pytest.raises(
+        ValueError, match=r"every class from 0 on; given those of \[1, 2\]"
+    ):
+        CrossEntropy(class_weights={1: 1, 2: 5})
 
 
 def test_a_last_axis_of_one_and_a_weight_per_image_are_understood():
