@@ -206,3 +206,48 @@ def test_ticks_of_bars_are_told_apart(longest, tick):
 
 def _hex(bar):
     return to_hex(bar.get_facecolor()).upper()
+
+
+def test_only_few_places_are_marked_one_by_one():
+    for count, marker in ((20, "o"), (21, "None")):
+        values = {"a": np.arange(count), "b": -np.arange(count)}
+        figure = plots.lines(range(count), values, xlabel="x", ylabel="y", alt="Two.")
+        assert [line.get_marker() for line in figure.axes[0].lines] == [marker] * 2
+
+
+def test_places_that_are_not_whole_have_ticks_between_whole_numbers():
+    figure = plots.lines([1, 1.5, 2], {"a": [0, 1, 2]}, xlabel="x", ylabel="y", alt="A")
+    show(figure)
+    low, high = figure.axes[0].get_xlim()
+    ticks = [tick for tick in figure.axes[0].get_xticks() if low < tick < high]
+    assert any(not float(tick).is_integer() for tick in ticks)
+
+
+def test_a_band_lets_what_lies_behind_it_be_seen():
+    runs = {"a": np.array([[0, 1], [1, 2]]), "b": np.array([[0, 2], [1, 1]])}
+    figure = plots.bands([1, 2], runs, xlabel="x", ylabel="y", alt="Two.")
+    for band in figure.axes[0].collections:
+        assert band.get_alpha() == 0.25
+        assert not band.get_linewidths().any()
+
+
+def test_dots_have_a_colour_for_each_label_and_lie_on_their_means():
+    values = {"a": [1, 2, 6], "b": [4], "c": [2, 3]}
+    (axes,) = plots.dots(values, ylabel="y", alt="Dots.").axes
+    scattered, means = axes.collections[::2], axes.collections[1::2]
+    found = [to_hex(dots.get_facecolor()[0]).upper() for dots in scattered]
+    assert found == list(plots.COLORS[:3])
+    for i, (dots, mean) in enumerate(zip(scattered, means, strict=True)):
+        np.testing.assert_allclose(mean.get_segments()[0][:, 0], [i - 0.3, i + 0.3])
+        assert dots.get_zorder() > mean.get_zorder()
+
+
+def test_series_are_blue_or_grey_under_heat_and_tell_the_time_below():
+    x = rng.normal(size=(5, 6))
+    for maps, color in ((None, plots.COLORS[0]), (np.ones((5, 6)), "0.6")):
+        figure = plots.series(x, alt="Five.", maps=maps, columns=3)
+        panels = [axes for axes in figure.axes if axes.lines]
+        assert {to_rgb(axes.lines[0].get_color()) for axes in panels} == {to_rgb(color)}
+        labels = [axes.get_xlabel() for axes in figure.axes]
+        assert labels == [""] * 3 + ["time"] * 3
+        assert all(c.get_capstyle() == "round" for a in panels for c in a.collections)

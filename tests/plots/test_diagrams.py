@@ -237,3 +237,31 @@ def test_windows_show_the_first_place_the_last_and_some_between():
 def test_windows_refuses_what_cannot_be_drawn(options, words):
     with pytest.raises(ValueError, match=words):
         plots.windows(**options, alt="Nothing.")
+
+
+def test_a_window_and_its_output_are_told_by_colour():
+    figure = plots.windows(2, 2, padding=(1, 1), alt="Five colours.", frames=2)
+    meshes = [axes.collections[0] for axes in figure.axes]
+    assert len(meshes) == 4
+    expected = ("white", "#CCCCCC", plots.COLORS[5], plots.COLORS[4], "#A86F00")
+    for mesh in meshes:  # input, padding, done, read or written, padding that is read
+        found = [mesh.to_rgba(code)[:3] for code in range(5)]
+        np.testing.assert_allclose(found, [to_rgb(color) for color in expected])
+
+
+def test_arrows_point_to_the_layer_that_reads():
+    for arrow in arrows(plots.diagram(models.mnist_cnn(), alt="The net.")):
+        path = arrow.get_path()
+        head = np.flatnonzero(path.codes == path.MOVETO)[1]
+        way, tip = path.vertices[:head], path.vertices[head : head + 3].mean(axis=0)
+        start, end = (np.hypot(*(tip - place)) for place in (way[0], way[-1]))
+        assert end < start
+
+
+def test_what_branches_stands_around_the_middle_and_a_free_side_is_any(branched):
+    found = boxes(plots.diagram(branched, alt="Branches."))
+    rows = {title: frame.get_y() for title, (frame, *_) in found.items()}
+    assert rows["input"] == pytest.approx(rows["conv3"])
+    assert rows["joined"] == pytest.approx(rows["conv3"])
+    free = keras.Sequential([keras.Input((None, 8, 2)), keras.layers.ReLU(name="relu")])
+    assert boxes(plots.diagram(free, alt="Free."))["relu"][1] == ["any×8×2"]

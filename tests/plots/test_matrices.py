@@ -109,3 +109,42 @@ def test_many_classes_are_numbered_and_their_counts_not_written():
 def test_a_confusion_refuses_what_are_no_counts_of_its_classes(matrix):
     with pytest.raises(ValueError, match=r"takes counts.*\(2, 2\) for 2 names; given"):
         plots.confusion(matrix, "ab", alt="None.")
+
+
+def test_the_scale_of_filters_says_that_it_is_of_weights():
+    figure = plots.filters(rng.normal(size=(3, 2, 1, 3)), alt="Three.", columns=3)
+    assert figure.axes[-1].get_ylabel() == "weight"
+
+
+def test_the_cells_of_all_grids_are_of_one_size():
+    tables = {
+        "wide": np.ones((2, 6)),
+        "narrow": np.ones((2, 1)),
+        "two": np.ones((2, 2)),
+    }
+    figure = plots.grids(tables, alt="Three.")
+    show(figure)
+    widths = [axes.get_window_extent().width for axes in figure.axes]
+    np.testing.assert_allclose(np.divide(widths, widths[1]), [6, 1, 2], rtol=0.02)
+
+
+def test_counts_are_legible_on_every_shade_and_twenty_classes_are_counted():
+    matrix = np.array([[9000, 1200], [1200, 100]])
+    figure = plots.confusion(matrix, "ab", alt="Two.")
+    written = {
+        t.get_position(): (t.get_text(), t.get_color()) for t in figure.axes[0].texts
+    }
+    assert written == {
+        (0, 0): ("9,000", "white"),
+        (1, 0): ("1,200", "black"),
+        (0, 1): ("1,200", "black"),
+        (1, 1): ("100", "black"),
+    }
+    cells = figure.axes[0].images[0].get_array()
+    blue = np.array(to_rgb(plots.COLORS[0]))
+    share = 100 / 1300  # of the row, which is that of the true class
+    np.testing.assert_allclose(cells[1, 1], 1 - (0.2 + 0.8 * share) * (1 - blue))
+    twenty = plots.confusion(
+        np.eye(20, dtype=int), [str(i) for i in range(20)], alt="T"
+    )
+    assert sum(bool(t.get_text()) for t in twenty.axes[0].texts) == 20

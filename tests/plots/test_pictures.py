@@ -40,3 +40,21 @@ def test_images_refuses_what_is_no_stack_of_images(shape):
 def test_images_refuses_too_few_titles():
     with pytest.raises(ValueError, match="2 images, but 1 titles"):
         plots.images(np.zeros((2, 4, 4, 1)), ["a"], alt="Two.")
+
+
+def test_images_are_as_high_as_they_and_their_titles_need():
+    x = rng.random((5, 4, 6, 3))
+    rows = 2 * 10 / 3 * 4 / 6
+    for titles, lines in ((None, 0), (["a"] * 5, 1), (["a", "b\nc", *"def"], 2)):
+        figure = plots.images(x, titles, alt="Five.", columns=3)
+        assert figure.get_figheight() == pytest.approx(rows + 2 * 0.3 * lines)
+    few = plots.images(x[:2], alt="Two.", columns=8)
+    assert len(few.axes) == 2
+    assert few.get_figheight() == pytest.approx(10 / 2 * 4 / 6)
+
+
+def test_grey_runs_from_black_to_white_and_pixels_stay_sharp():
+    (picture,), _ = drawn(plots.images(rng.random((1, 4, 4, 1)), alt="One."))
+    assert picture.get_interpolation() == "nearest"
+    shades = picture.get_cmap()([0.0, 1.0])[:, :3]
+    np.testing.assert_allclose(shades, [[0] * 3, [1] * 3])

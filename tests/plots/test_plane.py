@@ -66,3 +66,8 @@ def test_one_family_needs_no_legend():
     figure = plots.points({"a": RACE["a"]}, xlabel="x", ylabel="y", alt="Three.")
     assert figure.axes[0].get_legend() is None
     assert figure.axes[0].get_xscale() == "linear"
+
+
+def test_families_differ_in_their_dashes():
+    (axes,) = plots.points(RACE, xlabel="x", ylabel="y", alt="Four.").axes
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
