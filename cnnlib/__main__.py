@@ -99,7 +99,7 @@ HELP = {
     "validation": "the part of the training images that is held out; {}",
     "seed": "{}",
 }
-HEAD = "begin with ImageNet's weights: a new last layer, then all of it"
+HEAD = "begin with ImageNet's weights: a new last layer, then all but normalization"
 
 
 def train(args: argparse.Namespace) -> int:

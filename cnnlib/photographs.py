@@ -125,7 +125,6 @@ def fool(path: str, target: str, out: str) -> int:
     if logits[0].argmax() == label:
         raise ValueError(f"{path} is taken for {target} already")
     print(f"before: {_told(logits)}")
-    low, high = models.input_bounds(NETWORK)
     with files.part(folder / "pictures") as part:
         part.mkdir()
         for lead in LEADS:
@@ -137,7 +136,7 @@ def fool(path: str, target: str, out: str) -> int:
                 searches=2,
                 rounds=8,
                 lead=lead,
-                bounds=(low, high),
+                bounds=models.input_bounds(NETWORK),
             )
             written = part / "sum.png"
             Image.fromarray(models.to_pixels(NETWORK, found[0])).save(written)
@@ -152,9 +151,8 @@ def fool(path: str, target: str, out: str) -> int:
         grey = (128 + MAGNIFIED * change).clip(0, 255).astype("uint8")
         Image.fromarray(before).save(part / "picture.png")
         Image.fromarray(grey).save(part / "change_x10.png")
-        name = Path(path).stem
         for file in sorted(part.iterdir()):
-            place = folder / f"{name}_{file.name}"
+            place = folder / f"{Path(path).stem}_{file.name}"
             os.replace(file, place)
             print(place)
     size = np.sqrt(np.mean((change / 255) ** 2))

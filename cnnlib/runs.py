@@ -149,11 +149,10 @@ def build(
         if shape[-1] == 1:
             x = layers.Concatenate(name="colour")([x, x, x])
         x = layers.Rescaling(1 / 128, -127 / 128, name="scale")(x)
-        side = shape[:2]
-        whole = models.efficientnet_lite0(input_shape=(*side, 3), weights="imagenet")
+        sides = (*shape[:2], 3)
+        whole = models.efficientnet_lite0(input_shape=sides, weights="imagenet")
         network = keras.Model(whole.input, whole.get_layer("pool").output)
-        # Its statistics stay ImageNet's, in fine-tuning too.
-        x = layers.Dropout(0.2, seed=settings.seed)(network(x, training=False))
+        x = layers.Dropout(0.2, seed=settings.seed)(network(x))
         x = blocks.scores(classes)(x)
     else:
         pixels = data.x_train.reshape(-1, shape[-1])
@@ -342,12 +341,15 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
         options["callbacks"] = [keras.callbacks.TensorBoard(folder / "tensorboard")]
     images, begin, last = (data.x_train[rest], data.y_train[rest]), 0, settings
     if settings.transfer:
-        # The new layer alone; then all follow, at a tenth of the rate.
+        # The new layer alone; then all follow, at a tenth of the rate, but for the
+        # normalizations: fit has no other way to leave ImageNet's statistics in use.
         begin, last = settings.epochs // 2, replace(settings, rate=settings.rate / 10)
         if len(kept(folder)) < begin:
             network.trainable = False
             go_on(model, replace(settings, epochs=begin), images, folder, **options)
             network.trainable = True
+        for layer in network.layers:
+            layer.trainable = not isinstance(layer, layers.BatchNormalization)
     history = go_on(model, last, images, folder, begin=begin, **options)
     return _finish(model, data, folder, history, time.perf_counter() - start)
 

@@ -264,7 +264,8 @@ def test_transfer_begins_with_the_head_and_classify_takes_the_model(
         for one, other in zip(model.weights, fresh.weights, strict=True)
         if (np.asarray(one) != np.asarray(other)).any()
     ]
-    assert len(moved) > 100
+    assert len(moved) > 40
+    assert not any("_bn/" in path for path in moved)  # ImageNet's, in fine-tuning too
     picture = str(album / "light" / "3.png")
     assert main(["classify", picture, "--model", out]) == 0
     lines = capsys.readouterr().out.splitlines()
