@@ -15,6 +15,8 @@ from cnnlib.bands import PATTERN, BandError, Measured, band, differ, parse, perc
         (lambda: percent(0.908, 85, 97), "90.8 % (between 85 and 97)"),
         (lambda: percent(1, 99.5, 100), "100 % (between 99.5 and 100)"),
         (lambda: percent(0.9, low=85), "90 % (at least 85)"),
+        (lambda: percent(1.2345, high=200), "123.4 % (at most 200)"),
+        (lambda: band(1000, 999.9, 1e9), "1,000 (between 999.9 and 1e+09)"),
         (lambda: band(0.4217, 0.3, 0.5), "0.422 (between 0.3 and 0.5)"),
         (
             lambda: band(90, low=85, unit="of 90 digits"),

@@ -143,3 +143,27 @@ def test_half_precision_is_checked_for_what_is_not_finite():
     half = keras.ops.convert_to_tensor([1.0, np.inf], dtype="bfloat16")
     with pytest.raises(ValueError, match="f takes finite images"):
         checks.finite("f", "images", np.asarray(half))
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "smallest", "said"),
+    [
+        (1, 5, r"\(length, channels\) with a length of at least 5"),
+        (
+            2,
+            (8, 9),
+            r"\(height, width, channels\) with height and width at least 8 × 9",
+        ),
+        (2, (8, 8), r"\(height, width, channels\) with height and width at least 8"),
+        (
+            3,
+            (2, 8, 9),
+            r"\(frames, height, width, channels\) with frames, height and width at "
+            "least 2 × 8 × 9",
+        ),
+    ],
+)
+def test_a_refused_shape_is_told_axes_and_least_sides(dimensions, smallest, said):
+    options = {"dimensions": dimensions, "smallest": smallest}
+    with pytest.raises(ValueError, match=f"net takes input_shape={said}; given 1$"):
+        checks.network("net", 1, 2, **options)

@@ -149,3 +149,31 @@ def test_an_experiment_that_nobody_can_repeat_here_is_cited(capsys):
 def test_a_band_in_the_evidence_stays_in_the_line(capsys):
     claims.holds("gpu", True, percent(0.9, 85, 97), data="9 digits", seeds=0)
     assert parse(capsys.readouterr().out)[0].value == 90
+
+
+@pytest.mark.parametrize("seeds", [(0, 5, 2), (3, 5, 5, 6), (4, 3, 2)])
+def test_seeds_are_told_as_a_range_only_where_they_are_one(seeds, capsys):
+    claims.holds("dropout", True, "it helps", data="9 digits", seeds=seeds)
+    told = ", ".join(map(str, seeds))
+    assert f"[9 digits; seeds {told}]" in capsys.readouterr().out
+
+
+def test_sections_are_the_talks():
+    assert list(claims.SECTIONS.values()) == [
+        "What are neural networks?",
+        "Convolutional neural networks",
+        "Going deep",
+        "Image classification data sets",
+        "Progress on ImageNet",
+        "Inception and Xception",
+        "Residual networks",
+        "Many paths",
+        "Interlude: fooling deep networks",
+        "Segmentation",
+        "Conclusions",
+    ]
+    assert list(claims.SECTIONS) == list(range(1, 12))
+    told = [words.partition(" by ")[2] for words in claims.KINDS.values()]
+    assert told[0].startswith("counting")
+    assert told[1].startswith("an experiment")
+    assert claims.KINDS["cited"].startswith("not checkable here")

@@ -2,6 +2,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -74,3 +75,12 @@ def test_what_dead_processes_left_goes_and_what_others_write_stays(tmp_path):
         part.write_text("whole")
     assert names(tmp_path) == ["name"]
     files.sweep(tmp_path / "missing")
+
+
+def test_a_part_of_nobody_is_kept_for_a_day(tmp_path):
+    for hours in (20, 28):
+        (tmp_path / f".part-of-nobody-{hours}").write_text("half")
+        then = time.time() - hours * 3600
+        os.utime(tmp_path / f".part-of-nobody-{hours}", (then, then))
+    files.sweep(tmp_path)
+    assert names(tmp_path) == [".part-of-nobody-20"]

@@ -76,7 +76,15 @@ def test_a_class_more_leaves_the_split_of_the_others(tmp_path):
 
 @pytest.mark.parametrize(
     ("split", "count", "tests"),
-    [(0.2, 10, 2), (0.25, 10, 2), (0.01, 10, 1), (0.99, 10, 9), (0.2, 2, 1), (0, 1, 0)],
+    [
+        (0.2, 10, 2),
+        (0.25, 10, 2),
+        (0.3, 9, 3),
+        (0.01, 10, 1),
+        (0.99, 10, 9),
+        (0.2, 2, 1),
+        (0, 1, 0),
+    ],
 )
 def test_the_test_part_is_rounded_but_at_least_one_and_never_all(
     tmp_path, split, count, tests

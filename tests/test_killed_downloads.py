@@ -6,11 +6,13 @@ import http.server
 import os
 import random
 import signal
+import socket
 import struct
 import sys
 import threading
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -162,3 +164,26 @@ def test_a_download_that_is_killed_at_any_moment_is_whole_or_absent(
         if whole_or_absent(folder):
             break
     goes_on(folder)
+
+
+def test_a_silent_server_is_given_half_a_minute_and_the_process_its_own(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CNNLIB_DATA", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    waits = []
+
+    def get_file(*args, **options):
+        waits.append(socket.getdefaulttimeout())
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(77)
+    try:
+        with pytest.raises(FileNotFoundError, match="no route to host"):
+            datasets.load("mnist")
+        assert socket.getdefaulttimeout() == 77
+    finally:
+        socket.setdefaulttimeout(before)
+    assert waits == [30]

@@ -19,7 +19,8 @@ def stack(tmp_path, monkeypatch):
         "image": rng.integers(0, 256, (12, 6, 6)).astype("uint8"),
         "label": np.full((12, 6, 6), 255, "uint8"),
     }
-    parts["label"][:, :, 2] = 0
+    parts["label"][:, :, 2] = 127  # of the darker half, like black
+    parts["label"][:, :, 4] = 128
     for part, slices in parts.items():
         folder = tmp_path / "isbi2012" / "train" / part
         folder.mkdir(parents=True)

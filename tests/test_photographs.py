@@ -1,12 +1,14 @@
 """`python -m cnnlib classify` and `fool`, on pictures as users have them."""
 
+import json
 import os
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlib import datasets, models
+from cnnlib import datasets, models, photographs
 from cnnlib.__main__ import main
 
 
@@ -107,3 +109,137 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert len(err.splitlines()) == 1
     assert message in err
     assert sorted(os.listdir(album)) == before
+
+
+class Told:
+    """In place of a network: what it answers, one after the other; what it is given."""
+
+    def __init__(self, *answers):
+        self.answers, self.given = list(answers), []
+
+    def predict(self, x, verbose):
+        self.given.append(np.array(x))
+        return 9 * np.eye(1000, dtype="float32")[[self.answers.pop(0)]]
+
+
+class Reading:
+    """In place of the reader of photographs."""
+
+    def __init__(self, *answers):
+        self.model = Told(*answers)
+        self.names = list("abcdefg")
+
+    def inputs(self, crops):
+        return models.preprocess("efficientnet_lite0", crops)
+
+    def crop(self, picture):
+        return picture[:4, :4]
+
+    def ranking(self, crop, top):
+        odds = np.array([0.55, 0.25, 0.1, 0.06, 0.03, 0.01])
+        return list(zip(self.names, odds, strict=False))[:top]
+
+
+def changing(before, after):
+    """An attack that finds ``after``, and what it was called with."""
+    leads = []
+
+    def lbfgs(model, x, y, targets, *, lead, bounds, **options):
+        np.testing.assert_array_equal(bounds, models.input_bounds("efficientnet_lite0"))
+        np.testing.assert_allclose(x, models.preprocess("efficientnet_lite0", before))
+        leads.append((y, targets, lead))
+        return models.preprocess("efficientnet_lite0", after)
+
+    return lbfgs, leads
+
+
+@pytest.fixture
+def grey(tmp_path):
+    Image.new("RGB", (300, 260), (100, 100, 100)).save(tmp_path / "grey.png")
+    return tmp_path / "grey.png"
+
+
+def test_the_change_is_told_as_a_root_mean_square_and_by_its_largest(
+    grey, tmp_path, monkeypatch, capsys
+):
+    before = np.full((1, 224, 224, 3), 100, "uint8")
+    after = before.copy()
+    after[:, :112] -= 20
+    after[:, 112:] += 10
+    attack, leads = changing(before, after)
+    reader = Reading(3, 3, 9)  # the first lead is lost in rounding
+    monkeypatch.setattr(photographs, "Reader", lambda: reader)
+    monkeypatch.setattr(photographs.fooling, "lbfgs", attack)
+    assert main(["fool", str(grey), "--out", str(tmp_path / "out")]) == 0
+    assert leads == [(3, 9, 5), (3, 9, 10)]
+    names = [f"grey_{name}.png" for name in ("change_x10", "picture", "sum")]
+    told = said(capsys).out.splitlines()
+    assert told[1:4] == [str(tmp_path / "out" / name) for name in names]
+    # √((20² + 10²) / 2) of 255
+    assert told[5] == "change: 6.20% of the range, at most 20 of 255"
+    change = datasets.picture(tmp_path / "out" / names[0])
+    assert (change[0, 0, 0], change[-1, 0, 0]) == (0, 228)  # 128 − 200 is cut off
+
+
+def test_a_picture_that_stays_what_it_is_leaves_nothing(
+    grey, tmp_path, monkeypatch, capsys
+):
+    same = np.full((1, 224, 224, 3), 100, "uint8")
+    attack, leads = changing(same, same)
+    monkeypatch.setattr(photographs, "Reader", lambda: Reading(3, 3, 3, 3))
+    monkeypatch.setattr(photographs.fooling, "lbfgs", attack)
+    assert main(["fool", str(grey), "--out", str(tmp_path / "out")]) == 1
+    assert [lead for *_, lead in leads] == [5, 10, 20]
+    assert said(capsys).err == f"error: {grey} could not be turned into ostrich\n"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_any_number_of_files_that_are_no_pictures_is_exit_code_1(
+    grey, monkeypatch, capsys
+):
+    monkeypatch.setattr(photographs, "Reader", lambda run: Reading())
+    for name in ("one.txt", "two.txt"):
+        (grey.parent / name).write_text("no picture")
+    drawn = []
+    monkeypatch.setattr(photographs, "_draw", lambda *given: drawn.append(given))
+    argv = ["classify", str(grey.parent), "--explain", str(grey.parent / "a.png")]
+    assert main(argv) == 1
+    out, err = said(capsys)
+    assert len(err.splitlines()) == 2
+    bar = "█" * 11
+    assert out.splitlines()[:3] == [
+        str(grey),
+        f"   55.0%  {bar:20}  a",
+        f"   25.0%  {'█' * 5:20}  b",
+    ]
+    assert len(out.splitlines()) == 6  # five classes, if nothing is said
+    [(_, crops, titles, file)] = drawn
+    assert crops.shape == (1, 4, 4, 3)
+    assert titles == ["grey.png\na, 55%"]
+    assert file == str(grey.parent / "a.png")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_runs_network_is_shown_the_whole_square_in_its_own_channels(
+    tmp_path, channels
+):
+    names = list("abcdefg")
+    (tmp_path / "run.json").write_text(json.dumps({"classes": names}))
+    image = keras.Input((6, 6, channels))
+    logits = keras.layers.Dense(7, name="logits")
+    model = keras.Model(image, logits(keras.layers.Flatten()(image)))
+    bias = np.array([3.0, 1, 4, 1.5, 5, 9, 2])
+    logits.set_weights([np.zeros((36 * channels, 7)), bias])
+    model.save(tmp_path / "model.keras")
+    reader = photographs.Reader(str(tmp_path))
+    picture = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype("uint8")
+    crop = reader.crop(picture)
+    if channels == 3:
+        np.testing.assert_array_equal(crop, picture[:, 1:7])
+    else:  # the luma of ITU-R 601
+        luma = picture[:, 1:7] @ [0.299, 0.587, 0.114]
+        np.testing.assert_allclose(crop[..., 0], luma, atol=1)
+    ranking = reader.ranking(crop, 7)
+    assert [name for name, _ in ranking] == ["f", "e", "c", "a", "g", "d", "b"]
+    odds = np.exp(bias) / np.exp(bias).sum()
+    np.testing.assert_allclose([x for _, x in ranking], np.sort(odds)[::-1], rtol=1e-5)

@@ -1,5 +1,7 @@
 """One picture from a file, however it was saved, and its centre."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -126,3 +128,23 @@ def test_the_crop_is_resized_with_antialiasing():
 def test_crops_of_what_is_no_picture_are_refused(shape, kind, options, message):
     with pytest.raises(ValueError, match=message):
         datasets.centre_crop(np.zeros(shape, kind), **options)
+
+
+def test_the_crop_is_enlarged_bicubically():
+    """Beside a bright pixel the spline swings below the grey; linear weights do not."""
+    image = np.full((15, 15, 3), 100, "uint8")
+    image[7, 7] = 200
+    found = datasets.centre_crop(image, 60, part=1).astype(int)
+    assert found.max() > 150
+    assert 80 < found.min() < 97
+
+
+def test_a_large_picture_is_read_without_a_warning(tmp_path, monkeypatch):
+    Image.new("RGB", (5, 3)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert datasets.picture(tmp_path / "a.png").shape == (3, 5, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 7)  # twice that is too many
+    with pytest.raises(ValueError, match=r"a\.png can't be read as an image"):
+        datasets.picture(tmp_path / "a.png")

@@ -195,3 +195,23 @@ def test_events_begin_and_last_as_long_as_saito_has_it():
     low, high = np.percentile((fall - rise)[clear], (1, 99))
     assert low == pytest.approx(33, abs=1.5)
     assert high == pytest.approx(96, abs=2.5)
+
+
+def test_by_default_clips_are_those_of_the_notebook():
+    clips = datasets.moving_digits()
+    assert clips.x_train.shape == (600, 6, 20, 20, 1)
+    assert clips.x_test.shape == (200, 6, 20, 20, 1)
+    np.testing.assert_array_equal(
+        np.roll(clips.x_train[0, 0], 2, axis=1), clips.x_train[0, 1]
+    )
+    again = datasets.moving_digits(2, 1, seed=0)
+    np.testing.assert_array_equal(again.x_train, clips.x_train[:2])
+
+
+@pytest.mark.parametrize("place", ["GunPoint", "."])
+def test_gunpoint_is_found_in_its_other_folders(archive, monkeypatch, place):
+    accept(monkeypatch)
+    for path in list((archive / "ucr").iterdir()):
+        (archive / place).mkdir(exist_ok=True)
+        path.rename(archive / place / path.name)
+    assert datasets.gunpoint().x_train.shape == (2, 3, 1)

@@ -343,3 +343,26 @@ def test_a_model_without_weights_has_nothing_to_restart():
 def test_a_seed_is_a_whole_number(seed):
     with pytest.raises(ValueError, match="restart takes seed=0 or more"):
         restart(sequential(), sequential, seed)
+
+
+def test_a_restarts_metrics_count_anew():
+    model = compiled(sequential, momentum, 1)
+    trained(model)
+    assert model.get_metrics_result()["loss"] > 0
+    restart(model, sequential, 2)
+    assert [float(x) for x in model.get_metrics_result().values()] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        *((name, "min") for name in ("loss", "mae", "mse", "mape", "msle")),
+        *((name, "min") for name in ("poisson", "hinge", "squared_hinge")),
+        *((name, "min") for name in ("kl_divergence", "binary_crossentropy")),
+        *((name, "min") for name in ("root_mean_squared_error", "logits_loss")),
+        *((name, "max") for name in ("accuracy", "auc", "r2_score", "mean_iou")),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "val_"])
+def test_every_loss_and_error_of_keras_is_better_when_lower(name, mode, prefix):
+    assert TimeToAccuracy(0.5, monitor=prefix + name).mode == mode
