@@ -170,3 +170,16 @@ def test_zfnet_has_the_rows_and_maps_of_its_figure(undrawn):
         *((110, 96), (55, 96), (26, 256), (13, 256)),
         *((13, 384), (13, 384), (13, 256), (6, 256)),
     ]
+
+
+def test_zfnet_pools_before_it_normalizes(undrawn):
+    model = models.zfnet(input_shape=(53, 53, 3), classes=3)
+    for i in (1, 2):
+        conv, pool, norm = (
+            model.get_layer(f"conv{i}_{kind}") for kind in ("conv", "pool", "norm")
+        )
+        assert pool.input is conv.output
+        assert norm.input is pool.output
+        assert (norm.depth, norm.k, norm.alpha, norm.beta) == (5, 2, 1e-4, 0.75)
+    for i in (3, 4, 5):
+        assert model.get_layer(f"conv{i}_conv").activation is keras.activations.relu

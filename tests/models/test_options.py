@@ -1,0 +1,71 @@
+"""What a builder is told reaches its layers: every rate of dropout, a part of maps."""
+
+import inspect
+
+import keras
+import pytest
+from keras import layers
+
+from cnnlib import models
+
+# Those that take one rate: how small they can be made, and how often it is used.
+RATES = {
+    "mlp": ({}, 2),
+    "alexnet": ({"input_shape": (67, 67, 3)}, 2),
+    "zfnet": ({"input_shape": (53, 53, 3)}, 2),
+    "xception": ({"input_shape": (32, 32, 3)}, 1),
+    # On the image, behind two pools, before the dense layer.
+    "highway": ({"input_shape": (8, 8, 3), "units": (1, 1, 1)}, 4),
+    # Behind each convolution of three blocks of one layer, and of the transitions.
+    "cifar_densenet": ({"input_shape": (8, 8, 3), "depth": 7, "growth": 2}, 5),
+    # Two in each layer with a bottleneck.
+    "densenet": ({"input_shape": (32, 32, 3), "blocks": (1, 2), "growth": 2}, 7),
+    "efficientnet_lite0": ({"input_shape": (32, 32, 3)}, 1),
+    "unet": ({"input_shape": (None, None, 1), "width": 2}, 2),
+    # Down, its transition, at the bottom, up.
+    "fc_densenet": ({"blocks": (1, 1, 1), "growth": 2, "width": 2}, 4),
+}
+
+
+# One head serves these; ``test_inception`` asks it for a rate.
+HEADS = {"googlenet", "inception_v3", "inception_v4"}
+HEADS |= {"inception_resnet_v1", "inception_resnet_v2"}
+
+
+def takes_a_rate(name):
+    builder = getattr(models, name)
+    entry = getattr(builder, "entry", None)
+    parameters = inspect.signature(builder).parameters
+    told = "dropout" in parameters and isinstance(parameters["dropout"].default, float)
+    return told and (entry is None or entry.family is None)
+
+
+def test_every_builder_with_a_rate_is_looked_at():
+    builders = {*models.CATALOG, *models.FAMILIES}
+    assert {name for name in builders if takes_a_rate(name)} == HEADS | set(RATES)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("name", RATES)
+def test_a_rate_of_dropout_reaches_every_layer(name):
+    options, count = RATES[name]
+    model = getattr(models, name)(dropout=0.125, classes=3, **options)
+    own = [x for x in model.layers if isinstance(x, layers.Dropout)]
+    assert [x.rate for x in own] == [0.125] * count
+    keras.backend.clear_session()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_compression_that_is_no_whole_number_of_maps_is_rounded_down():
+    options = {"depth": 10, "growth": 7, "bottleneck": True, "compression": 0.75}
+    model = models.cifar_densenet(input_shape=(8, 8, 3), **options)
+    # (14 + 7) · 0.75 = 15.75, then (15 + 7) · 0.75 = 16.5
+    widths = [model.get_layer(f"transition{i}_conv").filters for i in (1, 2)]
+    assert widths == [15, 16]
+
+
+@pytest.mark.parametrize("name", ["vgg16", "resnet34", "densenet121", "fcn8s"])
+def test_a_variant_is_said_to_be_where_its_family_is(name):
+    builder = getattr(models, name)
+    assert builder.__module__ == builder.entry.family.__module__
+    assert builder.__qualname__ == builder.__name__ == name
