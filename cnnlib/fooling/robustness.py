@@ -106,7 +106,7 @@ def robustness(
         if progress:
             progress(i + 1, len(runs))
     saturated = float((leads > SATURATED).mean())
-    hidden = max(row.accuracy - row.margin_accuracy for row in rows)
+    hidden = max(round(row.accuracy - row.margin_accuracy, 9) for row in rows)
     masked = saturated > TOLERATED or hidden > TOLERATED
     if masked:
         warnings.warn(

@@ -208,3 +208,9 @@ def test_a_layer_of_another_range_than_its_pipelines_is_refused(layer):
     # Behind a Rescaling the range is another.
     Pipeline([layer(), keras.layers.Rescaling(1 / 255), flip()], value_range=(0, 255))
     Pipeline([keras.layers.Rescaling(255), layer()], value_range=(0, 1))
+
+
+@pytest.mark.parametrize("value_range", [(0, 255), (-1, 1), (10, 20)])
+def test_digits_stand_before_the_blackest_black(value_range):
+    (layer,) = augment.pipeline("digits", value_range=value_range).layers
+    assert layer.fill_value == value_range[0]

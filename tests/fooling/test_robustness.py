@@ -133,3 +133,31 @@ def test_the_table_prints_in_columns():
 def test_a_table_without_rows_is_refused(empty):
     with pytest.raises(ValueError, match="at least one attack and one epsilon"):
         robustness(nets.bent(), *nets.some(0), **empty)
+
+
+@pytest.mark.parametrize(("sure", "masked"), [(5, False), (6, True)])
+def test_a_twentieth_of_saturated_images_is_tolerated(sure, masked):
+    x = np.full((100, 2, 2, 1), 0.5, "float32")
+    x[:sure] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MaskedGradients)
+        table = robustness(one_pixel(20.0), x, np.zeros(100, int), epsilons=[0])
+    assert table.saturated == pytest.approx(sure / 100)
+    assert table.masked == masked
+
+
+@pytest.mark.parametrize(("fooled", "masked"), [(5, False), (6, True)])
+def test_a_twentieth_that_the_margin_alone_fools_is_tolerated(fooled, masked):
+    def blind(model, x, y, epsilon, *, loss, bounds):
+        found = x.copy()
+        found[: fooled * (loss == "margin")] = 0
+        return found
+
+    model = one_pixel(1.0)
+    kernel = np.array(model.layers[-1].kernel)
+    model.layers[-1].set_weights([kernel, np.array([0.0, 0.5])])
+    x = np.ones((100, 2, 2, 1), "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MaskedGradients)
+        table = robustness(model, x, np.zeros(100, int), {"blind": blind}, [0.1])
+    assert table.masked == masked

@@ -69,3 +69,17 @@ def test_a_variant_is_said_to_be_where_its_family_is(name):
     builder = getattr(models, name)
     assert builder.__module__ == builder.entry.family.__module__
     assert builder.__qualname__ == builder.__name__ == name
+
+
+def test_a_refused_network_leaves_keras_as_it_was_configured():
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match="given 0"):
+            models.mlp(classes=0)
+        assert keras.config.image_data_format() == "channels_first"
+        model = models.mnist_cnn()
+        assert model.get_layer("conv1").data_format == "channels_last"
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format(before)

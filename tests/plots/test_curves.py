@@ -109,6 +109,7 @@ def test_bars_stand_in_order_with_their_values_written():
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["dense", "conv"]
     assert axes.get_xlabel() == "weights"
     assert axes.yaxis_inverted()  # the first on top
+    assert {bar.get_height() for bar in axes.patches} == {0.8}  # of what there is
     one = plots.bars({"a": 1.25}, xlabel="x", alt="One.", digits=1)
     assert [text.get_text() for text in one.axes[0].texts] == ["1.2"]
     show(figure)

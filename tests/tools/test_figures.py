@@ -92,3 +92,33 @@ def test_images_that_training_chose_are_not_compared():
     other = rng.integers(0, 256, NOISE.shape)
     assert complaint([png(NOISE)], [png(other)], ["trained-images"]) is None
     assert "exact" in complaint([png(NOISE)], [png(other)], ["remove-input"])
+
+
+def shifted(levels):
+    return png(NOISE.clip(20, 200) + levels)
+
+
+@pytest.mark.parametrize(
+    ("tags", "most", "kind"), [([], 2, "exact"), (["trained-figure"], 12, "trained")]
+)
+def test_how_far_a_figure_may_be_off(tags, most, kind):
+    """In grey levels; a shift of all pixels looks the same from afar."""
+    assert complaint([shifted(0)], [shifted(most)], tags) is None
+    wrong = complaint([shifted(0)], [shifted(most + 1)], tags)
+    assert f"figure 1 ({kind}) is off by {most + 1}" in wrong
+
+
+def test_from_afar_a_figure_is_32_by_18():
+    rows, columns = np.indices((360, 640)) // 10
+    checks = np.repeat(((rows + columns) % 2)[..., None], 3, axis=-1)
+    pair = [png(68 + 120 * checks)], [png(188 - 120 * checks)]
+    assert complaint(*pair, ["trained-figure"]) is None  # four squares in a place
+    assert "exact" in complaint(*pair, [])
+
+
+@pytest.mark.parametrize(("levels", "blank"), [(1, True), (3, False)])
+def test_a_figure_is_blank_whose_pixels_hardly_differ(levels, blank):
+    faint = np.full((36, 64, 3), 200)
+    faint[::2] += levels  # they deviate by half of it
+    told = complaint([png(faint)], [png(faint)], [])
+    assert (told is not None) == blank
