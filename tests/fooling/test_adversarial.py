@@ -262,3 +262,8 @@ def test_in_half_precision_a_sure_network_is_attacked_too(policy):
     loss = trainer.fit(x, y, batch_size=4, verbose=0).history["loss"][0]
     attacked = lead * (1 - size * 3.5 / 1.25)
     assert loss == pytest.approx(np.log1p(np.exp(-attacked)), rel=0.1)
+
+
+def test_it_is_called_after_the_model_that_it_trains():
+    model = nets.bent()
+    assert AdversarialTraining(model, 0.1).name == f"adversarial_{model.name}"

@@ -298,3 +298,9 @@ def test_a_softmax_and_images_of_unknown_size_are_refused():
     )
     with pytest.raises(ValueError, match="known height, width and channels"):
         evolve(free)
+
+
+def test_evolution_ends_as_soon_as_what_was_asked_is_reached():
+    model = nets.straight(np.zeros((4, 2)))  # of two equal logits each has a half
+    assert len(evolve(model, generations=3, population=5, until=0.5).history) == 1
+    assert len(evolve(model, generations=3, population=5, until=0.51).history) == 4

@@ -81,3 +81,12 @@ def test_three_sizes_are_needed(sizes):
 def test_an_unknown_loss_is_refused():
     with pytest.raises(ValueError, match="loss='cross-entropy' or 'margin'; given 'l'"):
         linearity(nets.bent(), *nets.some(0), SIZES, loss="l")
+
+
+def test_more_images_than_are_computed_at_once_are_all_there():
+    weights = nets.numbers(4, 2)
+    x = np.random.default_rng(0).random((300, 2, 2, 1)).astype("float32")
+    y = np.arange(300) % 2
+    found = linearity(nets.straight(weights), x, y, [-1, 0, 1])
+    assert found.logits.shape == (300, 3, 2)
+    np.testing.assert_allclose(found.intercept, x.reshape(300, 4) @ weights, atol=1e-4)

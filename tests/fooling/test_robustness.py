@@ -161,3 +161,20 @@ def test_a_twentieth_that_the_margin_alone_fools_is_tolerated(fooled, masked):
         warnings.simplefilter("ignore", MaskedGradients)
         table = robustness(model, x, np.zeros(100, int), {"blind": blind}, [0.1])
     assert table.masked == masked
+
+
+def test_every_image_of_a_large_set_counts():
+    """Pixels of 0 and 1: two thirds are right, those of the last batch too."""
+    x = (np.arange(600) % 3 > 0).astype("float32")[:, None, None, None]
+    x = np.broadcast_to(x, (600, 2, 2, 1))
+    model = one_pixel(1.0)
+    kernel = np.array(model.layers[-1].kernel)
+    model.layers[-1].set_weights([kernel, np.array([0.0, 0.5])])
+    told = []
+    table = robustness(
+        *(model, x, np.zeros(600, int), {"none": lambda m, x, *a, **k: x}, [0.1]),
+        progress=lambda *done: told.append(done),
+    )
+    assert table.clean == pytest.approx(2 / 3)
+    assert table.rows == (("none", 0.1, table.clean, table.clean),)
+    assert told == [(1, 1)]

@@ -2,11 +2,12 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 from labelled import array, case, rng
 
-from cnnlib.segmentation import MeanDice, MeanIoU, PixelAccuracy
+from cnnlib.segmentation import CrossEntropy, MeanDice, MeanIoU, PixelAccuracy
 
 
 def slow_scores(batches, classes, ignored):
@@ -87,3 +88,28 @@ def test_an_answer_that_is_nan_is_none(kind):
     skipping = kind(3, ignored=255)
     skipping.update_state(y, z)
     assert float(skipping.result()) == 1
+
+
+def test_metrics_stand_beside_each_other_under_their_own_names():
+    kinds = {
+        "mean_iou": MeanIoU,
+        "mean_dice": MeanDice,
+        "pixel_accuracy": PixelAccuracy,
+    }
+    model = keras.Sequential([keras.Input((2, 2, 2)), keras.layers.Identity()])
+    made = [kind(2) for kind in kinds.values()]
+    model.compile(loss=CrossEntropy(), metrics=[*made, PixelAccuracy(2, name="own")])
+    y = np.array([[[0, 0], [1, 1]]])
+    logits = np.eye(2)[np.array([[[0, 1], [1, 1]]])]
+    log = model.evaluate(logits, y, verbose=0, return_dict=True)
+    assert log.pop("loss") > 0
+    expected = {
+        "mean_iou": (1 / 2 + 2 / 3) / 2,
+        "mean_dice": (2 / 3 + 4 / 5) / 2,
+        "pixel_accuracy": 3 / 4,
+        "own": 3 / 4,
+    }
+    assert log == pytest.approx(expected)
+    for kind, name in zip(made, kinds, strict=True):
+        again = type(kind).from_config(kind.get_config())
+        assert (again.name, again.classes) == (name, 2)
