@@ -132,3 +132,30 @@ def test_a_trained_network_is_measured_on_its_own_images_and_on_attacked_ones(
     assert calls == [(1000, 1000, 0.3, options)]
     arm.training = arms.TRAINING
     assert set(arm._measured(Net(), *own)) == {"train_accuracy", "test_accuracy"}
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_attacks_can_walk_through_their_whole_ball(steps):
+    """Straight logits: from wherever they start, all pixels end at the rim."""
+    net = keras.Sequential([keras.Input((3, 3, 1)), layers.Flatten(), layers.Dense(2)])
+    weights = np.random.default_rng(0).normal(size=(9, 2))
+    net.set_weights([weights, np.zeros(2)])
+    seen = []
+
+    class Watched(keras.Model):
+        def call(self, x, training=None):
+            if training:
+                seen.append(np.asarray(x))
+            return net(x)
+
+    watched = Watched()
+    watched(keras.Input((3, 3, 1)))
+    model = arms.OnAttacks(watched, 0.1, steps=steps, warmup=1)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.optimizer.iterations.assign(5)
+    x = keras.ops.full((20, 3, 3, 1), 0.5)
+    y = keras.ops.zeros((20,), "int32")
+    model.compute_loss(x, y, net(x), training=True)
+    towards = np.sign(weights[:, 1] - weights[:, 0]).reshape(3, 3, 1)
+    moved = np.broadcast_to(0.5 + 0.1 * towards, (20, 3, 3, 1))
+    np.testing.assert_allclose(seen[0], moved, atol=1e-6)
