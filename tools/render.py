@@ -15,17 +15,20 @@ import nbformat
 from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 from nbconvert import HTMLExporter
+from nbconvert.filters import ansi2html
 from nbconvert.filters.markdown_mistune import (
     InvalidNotebook,
     IPythonRenderer,
     MarkdownWithMath,
 )
+from nbconvert.preprocessors.coalescestreams import CR_PAT
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from cnnlib import claims
 from tools import slides
 from tools.course import TITLE, Course, CourseError, Lesson, lessons
+from tools.execute import WIDGET
 
 TEMPLATES = Path(__file__).with_name("templates")
 TALK = 60  # minutes
@@ -35,6 +38,8 @@ RULINGS = {
     "open here": "? Open here",
     "cited": "§ Cited",
 }
+# What a page can show of an output; the first that it has is shown.
+DRAWN = ("text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg")
 # Pages beside the notebooks', which need no kernel, and the notebook that each is of.
 BESIDE = {
     "catalogue": ("09_imagenet_race", "Every network, counted stage by stage"),
@@ -181,6 +186,11 @@ GLOBALS = {
 }
 
 
+def as_terminal(text: str) -> str:
+    """What a terminal shows: in colours, without what a carriage return wrote over."""
+    return ansi2html(CR_PAT.sub("", text))
+
+
 class _Exporter(HTMLExporter):
     """nbconvert with this folder's templates and markdown."""
 
@@ -195,14 +205,12 @@ class _Exporter(HTMLExporter):
         )
         self.register_filter("pieces", pieces)
         self.register_filter("compact", compact)
+        self.register_filter("ansi2html", as_terminal)
 
     @property
     def default_config(self):
         config = super().default_config
-        config.NbConvertBase.display_data_priority = [
-            *("text/html", "text/markdown", "image/svg+xml", "image/png"),
-            *("image/jpeg", "text/plain"),
-        ]
+        config.NbConvertBase.display_data_priority = [*DRAWN, "text/plain"]
         return config
 
     @jinja2.pass_context
@@ -217,6 +225,19 @@ class _Exporter(HTMLExporter):
             exclude_anchor_links=self.exclude_anchor_links,
         )
         return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def _shown(nb, stem: str) -> None:
+    """Refuse an output that a page could tell by its Python name alone."""
+    for cell in nb.cells:
+        for output in cell.get("outputs", ()):
+            kinds = set(output.get("data", ()))
+            others = sorted(kinds - {*DRAWN, "text/plain", WIDGET})
+            if others and not kinds & {*DRAWN, WIDGET}:
+                raise CourseError(
+                    f"{stem}: a page cannot show an output of {', '.join(others)}; it "
+                    f"shows {', '.join(DRAWN)}, and plain text"
+                )
 
 
 def _render(
@@ -235,6 +256,7 @@ def _render(
         "anchored": anchors is not None,
         "there": there(stems),
     }
+    _shown(nb, lesson.stem)
     exporter = _Exporter(course, stems, template, anchors)
     try:
         made = exporter.from_notebook_node(nb, resources)[0]

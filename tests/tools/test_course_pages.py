@@ -323,3 +323,25 @@ def test_figures_are_carried_in_fewer_bytes_and_the_same_pixels(course, make):
         for text in (png, carried)
     )
     assert np.array_equal(first, second)
+
+
+@MAKE
+@pytest.mark.parametrize("kind", ["image/gif", "text/latex", "application/javascript"])
+def test_an_output_that_a_page_cannot_show_is_named(course, make, kind):
+    data = {kind: "x", "text/plain": "<IPython.core.display.Thing object>"}
+    shown = nbformat.v4.new_output("display_data", data, metadata={kind: {"alt": "x"}})
+    told = f"01_a: a page cannot show an output of {kind}; it shows text/html"
+    with pytest.raises(CourseError, match=told):
+        drawn(course, code("x", outputs=[shown]), make=make)
+    shown.data["text/html"] = "<b>seen instead</b>"
+    html = drawn(course, code("x", outputs=[shown]), make=make)
+    assert "<b>seen instead</b>" in html
+    assert "Thing" not in html
+
+
+@MAKE
+def test_of_a_line_that_is_written_over_the_last_state_is_shown(course, make):
+    printed = nbformat.v4.new_output("stream", text="1 %\r50 %\rdone\nnext\n")
+    html = drawn(course, code("work()", "slide", outputs=[printed]), make=make)
+    assert "done\nnext" in html
+    assert "50 %" not in html
