@@ -188,9 +188,9 @@ def test_images_out_of_the_box_are_refused_in_fit(x):
     trainer = nets.compiled(AdversarialTraining(nets.bent(), 0.1))
     images, y = nets.some(0)
     images[2, 3, 3] = x
+    trainer.evaluate(images, y, verbose=0)  # nothing is attacked
     with pytest.raises(Exception, match=r"inputs within bounds=\(0, 1\)"):
         trainer.fit(images, y, verbose=0)
-    trainer.evaluate(images, y, verbose=0)  # nothing is attacked
 
 
 def test_images_may_leave_the_box_by_rounding():
@@ -200,6 +200,7 @@ def test_images_may_leave_the_box_by_rounding():
     assert np.isfinite(trainer.train_on_batch(images, y)).all()
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX drops none")
 def test_the_loss_of_images_out_of_the_box_is_nan_where_checks_are_dropped():
     trainer = AdversarialTraining(nets.bent(), 0.1)
     trainer.compile("sgd", CE, jit_compile=True)
