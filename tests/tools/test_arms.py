@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from cnnlib import datasets
 from tools import arms
 
 SHAPE = {"input_shape": (28, 28, 1), "classes": 10}
@@ -134,12 +135,8 @@ def test_a_trained_network_is_measured_on_its_own_images_and_on_attacked_ones(
     assert set(arm._measured(Net(), *own)) == {"train_accuracy", "test_accuracy"}
 
 
-@pytest.mark.parametrize("steps", [1, 4])
-def test_attacks_can_walk_through_their_whole_ball(steps):
-    """Straight logits: from wherever they start, all pixels end at the rim."""
-    net = keras.Sequential([keras.Input((3, 3, 1)), layers.Flatten(), layers.Dense(2)])
-    weights = np.random.default_rng(0).normal(size=(9, 2))
-    net.set_weights([weights, np.zeros(2)])
+def watching(net, shape):
+    """A model that does what a network does, and what it is given in training."""
     seen = []
 
     class Watched(keras.Model):
@@ -149,7 +146,40 @@ def test_attacks_can_walk_through_their_whole_ball(steps):
             return net(x)
 
     watched = Watched()
-    watched(keras.Input((3, 3, 1)))
+    watched(keras.Input(shape))
+    return watched, seen
+
+
+def test_training_on_attacks_sees_worse_images_within_their_bound():
+    keras.utils.set_random_seed(0)
+    net = arms.dense(input_shape=(28, 28, 1), classes=10, width=8)
+    watched, seen = watching(net, (28, 28, 1))
+    model = arms.OnAttacks(watched, 0.1, steps=5, warmup=10)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    data = datasets.load("digits28")
+    x, y = data.x_train[:20] / np.float32(255), data.y_train[:20]
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    logits = net(x)
+    plain = float(model.compute_loss(x, y, logits, training=False))
+    for step, size in ((10, 0.1), (99, 0.1), (5, 0.05)):
+        model.optimizer.iterations.assign(step)
+        attacked = float(model.compute_loss(x, y, logits, training=True))
+        assert attacked > plain + size
+        moved = seen.pop()
+        assert np.abs(moved - np.asarray(x)).max() == pytest.approx(size, abs=1e-6)
+        assert moved.min() >= 0
+        assert moved.max() <= 1
+    assert not seen
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_attacks_can_walk_through_their_whole_ball(steps):
+    """Straight logits: from wherever they start, all pixels end at the rim."""
+    net = keras.Sequential([keras.Input((3, 3, 1)), layers.Flatten(), layers.Dense(2)])
+    weights = np.random.default_rng(0).normal(size=(9, 2))
+    net.set_weights([weights, np.zeros(2)])
+    watched, seen = watching(net, (3, 3, 1))
     model = arms.OnAttacks(watched, 0.1, steps=steps, warmup=1)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.optimizer.iterations.assign(5)
