@@ -19,7 +19,7 @@ endif
 endif
 export JOBS
 
-.PHONY: help talk test test-jax bench mutants lab notebooks bands slides pages pdf sync record clean python env env-jax
+.PHONY: help talk test test-jax bench coverage mutants lab notebooks bands slides pages pdf sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -41,7 +41,11 @@ test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installe
 bench: env ## measure builders, augmentation and attacks beside their peers
 	@for topic in models resnet1001 augment fooling mnist; do $(PY) -m benchmarks.$$topic || exit 1; done
 
-mutants: env ## plant faults in cnnlib and count those that tests notice (COUNT=40)
+coverage: env ## count the lines and branches that tests run, and which of them do
+	$(PY) -m pytest -q -n "$$($(PY) -m tools jobs)" --dist worksteal --cov --cov-context=test \
+		--junitxml=build/coverage/tests.xml tests
+
+mutants: env ## plant faults and count those that tests notice; after coverage (COUNT=40)
 	@$(PY) -m tools.mutants $(if $(COUNT),--count $(COUNT))
 
 lab: env ## open JupyterLab on the first notebook (PORT=8889 for another port)

@@ -1,32 +1,40 @@
-"""Plants faults in ``cnnlib``, one at a time, and counts which the tests notice.
+"""Plants faults in ``cnnlib`` and ``tools``, and counts which of them tests notice.
 
     make mutants            (or: python -m tools.mutants --count 40 --room fooling)
 
-Each fault is planted in a copy of the tree. First the tests run that mirror its file,
-then those of its room. What came out is added to ``build/mutants.csv`` at once, so that
-a run that was stopped goes on; the table by room is printed at the end. It takes a
-minute a fault, so it is no part of ``make test``.
+``make coverage``, which comes first, tells which tests run through a line. Of a fault
+only those run, the tests that mirror its file before the others and quick ones before
+slow ones, until one fails. Each fault is planted in a copy of the tree, and its tests
+run in a child of a process that has imported Keras already. What came out is added to
+``build/mutants.csv`` at once, so that a run that was stopped goes on; the table by room
+is printed at the end. It is no part of ``make test``.
 """
 
 import argparse
 import ast
 import collections
+import contextlib
 import copy
 import csv
 import os
 import random
 import resource
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+MEASURED = ROOT / "build/coverage"
 RECORD = ROOT / "build/mutants.csv"
+PACKAGES = ("cnnlib", "tools")
 LEFT_OUT = (".git", ".venv*", "build", "__pycache__", "data", ".pytest_cache")
-PROCESSOR = 900  # seconds that a run of tests may compute; more is a hang, and noticed
+BUDGET = 180  # seconds of tests that a fault is given, as they take without it
+HANG = 900  # seconds of computing, or an hour of waiting, are a hang, and noticed
 
 SWAPS = {
     ast.Lt: ast.LtE,
@@ -152,87 +160,250 @@ def count(source: str) -> int:
     return len(faults.found)
 
 
-def tests(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """The tests of a module, nearest first: those that mirror it, then its room's."""
-    room = path.relative_to(ROOT / "cnnlib").parts[0].removesuffix(".py")
-    folder, stem = ROOT / "tests" / room, path.stem.strip("_")
-    # A room without a folder of tests has them beside the folders.
-    every = sorted((folder if folder.is_dir() else ROOT / "tests").glob("test_*.py"))
-    near = [p for p in every if stem in p.stem or p.stem[5:] in stem]
-    rest = [p for p in every if p not in near]
-    for who, files in (("its own", near), ("its room's", rest)):
-        if files:
-            yield who, [str(p.relative_to(ROOT)) for p in files]
+def room(name: str) -> str:
+    """The room of a file: "fooling" of cnnlib/fooling/lbfgs.py, "tools" of those."""
+    package, *rest = Path(name).parts
+    return package if package == "tools" else rest[0].removesuffix(".py")
 
 
-def noticed(tree: Path, files: list[str]) -> bool:
-    """Whether tests fail in a copy of the tree, or hang."""
-    limits = (PROCESSOR, PROCESSOR + 10)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files],
-        cwd=tree,
-        env=os.environ | {"PYTHONPATH": f"{tree}:{tree}/notebooks"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, limits),
-    )
-    return done.returncode not in (0, 5)
+def statement(tree: ast.Module, lineno: int) -> range | None:
+    """The lines that run with a line inside of a function; None for any other line."""
+    inside, lines = False, None
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.stmt):
+            continue
+        last = node.end_lineno
+        if isinstance(node, ast.Match):
+            last = node.subject.end_lineno
+        elif body := getattr(node, "body", None):
+            last = max(node.lineno, body[0].lineno - 1)
+            if isinstance(node, ast.FunctionDef):
+                inside |= last < lineno <= node.end_lineno
+        # Later in the walk is deeper in the tree.
+        if node.lineno <= lineno <= last:
+            lines = range(node.lineno, last + 1)
+    return lines if inside else None
 
 
-def sample(room: str | None, number: int, seed: int) -> list[tuple[Path, int]]:
+class Reach:
+    """Which tests run through a line, and how many seconds each of them takes."""
+
+    def __init__(self, folder: Path = MEASURED):
+        from coverage import CoverageData
+
+        if not (folder / "data").exists():
+            sys.exit("error: no coverage is on record here; make coverage comes first")
+        self._data = CoverageData(str(folder / "data"))
+        self._data.read()
+        self._by_line = {}
+        self.seconds = {}
+        for case in ET.parse(folder / "tests.xml").iter("testcase"):
+            file = case.get("classname").replace(".", "/") + ".py"
+            self.seconds[f"{file}::{case.get('name')}"] = float(case.get("time"))
+
+    def tests(self, name: str, source: str, lineno: int) -> list[str]:
+        """The tests that a fault in a line is given, in the order in which they run.
+
+        A line that runs at import is given every test that runs through its file.
+        """
+        if name not in self._by_line:
+            self._by_line[name] = self._data.contexts_by_lineno(name)
+        by_line = self._by_line[name]
+        lines = statement(ast.parse(source), lineno)
+        contexts = {
+            context.rpartition("|")[0]
+            for line in (by_line if lines is None else lines)
+            for context in by_line.get(line, ())
+        }
+        order = sorted(
+            contexts - {""},
+            key=lambda test: (not mirrors(test, name), self.seconds.get(test, 1.0)),
+        )
+        chosen, total = [], 0.0
+        for test in order:
+            total += self.seconds.get(test, 1.0)
+            if chosen and total > BUDGET:
+                break
+            chosen.append(test)
+        return chosen
+
+
+def mirrors(test: str, name: str) -> bool:
+    """Whether a test stands where those of a file stand."""
+    file, stem = Path(test.partition("::")[0]), Path(name).stem.strip("_")
+    words = file.stem.removeprefix("test_")
+    beside = stem in words or words in stem or room(name) in words
+    return file.parent.name == room(name) or (file.parent.name == "tests" and beside)
+
+
+class Selected:
+    """A plugin of pytest: run these tests in this order, note which one failed."""
+
+    def __init__(self, tests: list[str]):
+        self.order = {test: i for i, test in enumerate(tests)}
+        self.failed = ""
+
+    def pytest_collection_modifyitems(self, items):
+        """Keep those that were asked for."""
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self.order),
+            key=lambda item: self.order[item.nodeid],
+        )
+
+    def pytest_runtest_logreport(self, report):
+        """Note the first failure."""
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+
+def run(tree: Path, tests: list[str], result: Path) -> None:
+    """Run tests in a copy of the tree, and write which failed: a child's whole life."""
+    import pytest
+
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_CPU, (HANG, HANG + 10))
+    os.chdir(tree)
+    for module in [m for m in sys.modules if m.partition(".")[0] in PACKAGES]:
+        del sys.modules[module]
+    sys.path[:0] = [str(tree), str(tree / "notebooks")]
+    os.environ["PYTHONPATH"] = f"{tree}:{tree}/notebooks"
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    selected = Selected(tests)
+    files = dict.fromkeys(test.partition("::")[0] for test in tests)
+    options = ["-q", "-x", "-p", "no:cacheprovider"]
+    code = pytest.main([*options, *files], plugins=[selected])
+    # 5: none was left, 0: all passed; else one failed, or the tests can't be imported.
+    result.write_text("none" if code in (0, 5) else selected.failed or "import")
+    os._exit(0)
+
+
+@dataclass
+class Place:
+    """A copy of the tree, in which one fault at a time is planted."""
+
+    tree: Path
+    fault: tuple = ()
+    pid: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def result(self) -> Path:
+        """Where a child writes which test failed."""
+        return self.tree.with_suffix(".txt")
+
+    def plant(self, fault: tuple, source: str, tests: list[str]) -> None:
+        """Begin to run the tests of a fault, in a child."""
+        self.fault, self.began = fault, time.monotonic()
+        (self.tree / fault[0]).write_text(source)
+        self.result.write_text("hang")
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                run(self.tree, tests, self.result)
+            finally:
+                os._exit(1)
+
+    def ended(self) -> str | None:
+        """Which test failed, "none", "import" or "hang", once it is known."""
+        gone, _ = os.waitpid(self.pid, os.WNOHANG)
+        if not gone and time.monotonic() - self.began < 3600:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if not gone:
+            os.waitpid(self.pid, 0)
+        shutil.copy(ROOT / self.fault[0], self.tree / self.fault[0])
+        self.pid = 0
+        return self.result.read_text()
+
+
+def sample(only: str | None, number: int, seed: int) -> list[tuple[str, int]]:
     """Faults to plant, as many from every module, drawn from the seed."""
     rng = random.Random(seed)
     drawn = []
-    for path in sorted((ROOT / "cnnlib").rglob("*.py")):
-        parts = path.relative_to(ROOT / "cnnlib").parts
-        if path.name != "__init__.py" and room in (None, parts[0].removesuffix(".py")):
+    for path in sorted(p for name in PACKAGES for p in (ROOT / name).rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        if path.name != "__init__.py" and only in (None, room(name)):
             places = list(range(count(path.read_text())))
             rng.shuffle(places)
-            drawn.append([(path, place) for place in places])
-    turns = [places[i] for i in range(50) for places in drawn if i < len(places)]
+            drawn.append([(name, place) for place in places])
+    turns = [places[i] for i in range(100) for places in drawn if i < len(places)]
     return turns[:number]
 
 
 def table(rows: list[list[str]]) -> str:
     """By room: how many faults were planted, and who noticed."""
-    kinds = ("its own", "its room's", "none")
     rooms = collections.defaultdict(collections.Counter)
-    for path, _, _, who in rows:
-        parts = Path(path).parts
-        rooms[parts[1].removesuffix(".py")][who] += 1
+    for name, _, _, test in rows:
+        who = "its own"
+        if test == "none":
+            who = "none"
+        elif "::" in test and not mirrors(test, name):
+            who = "others"
+        rooms[room(name)][who] += 1
         rooms["all"][who] += 1
-    lines = [f"{'room':14} planted  by its own  by its room's  by none"]
-    for room in sorted(rooms, key=lambda name: (name == "all", name)):
-        own, near, none = (rooms[room][kind] for kind in kinds)
-        total = own + near + none
-        lines.append(f"{room:14} {total:7}  {own:10}  {near:13}  {none:7}")
+    lines = [f"{'room':14} planted  by its own  by others  by none  noticed"]
+    for name in sorted(rooms, key=lambda name: (name == "all", name)):
+        own, others, none = (rooms[name][w] for w in ("its own", "others", "none"))
+        total = own + others + none
+        lines.append(
+            f"{name:14} {total:7}  {own:10}  {others:9}  {none:7}  "
+            f"{(own + others) / total:6.0%}"
+        )
     return "\n".join(lines)
+
+
+def preload() -> None:
+    """Import what most tests import, but nothing that faults are planted in."""
+    # One thread for each child; TensorFlow reads this when it is imported.
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    import hypothesis.strategies  # noqa: F401
+    import keras  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import nbconvert  # noqa: F401
+    import pytest  # noqa: F401
+    import scipy.ndimage  # noqa: F401
+    import skimage.data  # noqa: F401
+    import sklearn.datasets  # noqa: F401
 
 
 def main() -> None:
     """Plant faults, run tests, keep and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--room", help="of cnnlib, such as fooling; all by default")
+    parser.add_argument("--room", help="such as fooling or tools; all by default")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_args()
-    RECORD.parent.mkdir(exist_ok=True)
+    reach = Reach()
+    preload()
     rows = list(csv.reader(RECORD.open())) if RECORD.exists() else []
-    known = {(path, line, what) for path, line, what, _ in rows}
-    for path, place in sample(given.room, given.count, given.seed):
-        source, line, what = planted(path.read_text(), place)
-        name = str(path.relative_to(ROOT))
-        if (name, str(line), what) in known:
-            continue
-        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-            tree = Path(folder, "course")
-            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
-            Path(tree, name).write_text(source)
-            who = next((w for w, files in tests(path) if noticed(tree, files)), "none")
-        rows.append([name, str(line), what, who])
-        with RECORD.open("a", newline="") as file:
-            csv.writer(file).writerow(rows[-1])
-        print(f"{name}:{line}  {what}  noticed by {who}", flush=True)
+    known = {tuple(row[:3]) for row in rows}
+    waiting = sample(given.room, given.count, given.seed)[::-1]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        places = [Place(Path(folder, f"course{i}")) for i in range(given.jobs)]
+        for place in places:
+            ignore = shutil.ignore_patterns(*LEFT_OUT)
+            shutil.copytree(ROOT, place.tree, ignore=ignore)
+        while waiting or any(place.pid for place in places):
+            for place in places:
+                if place.pid and (test := place.ended()) is not None:
+                    rows.append([*place.fault, test])
+                    with RECORD.open("a", newline="") as file:
+                        csv.writer(file).writerow(rows[-1])
+                    name, line, what = place.fault
+                    print(f"{name}:{line}  {what}  noticed by {test}", flush=True)
+                while waiting and not place.pid:
+                    name, number = waiting.pop()
+                    before = (ROOT / name).read_text()
+                    source, line, what = planted(before, number)
+                    fault = (name, str(line), what)
+                    if fault not in known:
+                        known.add(fault)
+                        place.plant(fault, source, reach.tests(name, before, line))
+            time.sleep(0.1)
     print(table(rows))
 
 
