@@ -24,7 +24,8 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools import faults
@@ -33,9 +34,9 @@ ROOT = Path(__file__).parents[1]
 MEASURED = ROOT / "build/coverage"
 RECORD = ROOT / "build/mutants.csv"
 PACKAGES = ("cnnlib", "tools")
-LEFT_OUT = (".git", ".venv*", "build", "__pycache__", "data", ".pytest_cache")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", "__pycache__", ".*_cache")
 BUDGET = 180  # seconds of tests that a fault is given, as they take without it
-HANG = 900  # seconds of computing, or an hour of waiting, are a hang, and noticed
+HANG, WAIT = 900, 3600  # seconds of computing, or of waiting, are a hang, and noticed
 
 
 def room(name: str) -> str:
@@ -138,7 +139,6 @@ def run(tree: Path, tests: list[str], result: Path) -> None:
     """Run tests in a copy of the tree, and write which failed: a child's whole life."""
     import pytest
 
-    os.setsid()
     resource.setrlimit(resource.RLIMIT_CPU, (HANG, HANG + 10))
     os.chdir(tree)
     for module in [m for m in sys.modules if m.partition(".")[0] in PACKAGES]:
@@ -154,47 +154,80 @@ def run(tree: Path, tests: list[str], result: Path) -> None:
     code = pytest.main([*options, *files], plugins=[selected])
     # 5: none was left, 0: all passed; else one failed, or the tests can't be imported.
     result.write_text("none" if code in (0, 5) else selected.failed or "import")
-    os._exit(0)
+
+
+def forked(work: Callable, *arguments) -> int:
+    """Begin ``work`` in a child, which leads a group of its own; return its number."""
+    child = os.fork()
+    if not child:
+        try:
+            os.setsid()
+            work(*arguments)
+        finally:
+            os._exit(0)
+    return child
+
+
+def failing(tree: Path, tests: list[str]) -> str:
+    """Which test fails first: its name, "none", "import", or "hang"."""
+    result, end = tree.with_suffix(".run"), time.monotonic() + WAIT
+    result.write_text("hang")
+    child = forked(run, tree, tests, result)
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):  # what the tests left behind
+        os.killpg(child, signal.SIGKILL)
+    return result.read_text()
+
+
+def verdict(tree: Path, name: str, source: str, tests: list[str]) -> None:
+    """Write which test notices a fault, and passes without it, beside the tree."""
+    file = tree / name
+    clean, who = file.read_text(), "none"
+    while tests:
+        file.write_text(source)
+        who = failing(tree, tests)
+        file.write_text(clean)
+        if who in ("none", "hang"):
+            break
+        alone = failing(tree, [who] if "::" in who else tests[:1])
+        if alone == "none":
+            break
+        if "::" not in who:
+            who = f"broken: {tests[0]} does not run without the fault"
+            break
+        tests, who = [test for test in tests if test != who], "none"
+    tree.with_suffix(".txt").write_text(who)
 
 
 @dataclass
 class Place:
-    """A copy of the tree, in which one fault at a time is planted."""
+    """A copy of the tree, the fault that is planted there, and the child at work."""
 
     tree: Path
-    fault: tuple = ()
-    pid: int = 0
-    began: float = field(default_factory=time.monotonic)
+    fault: tuple[str, str, str] = ("", "", "")
+    child: int = 0
 
-    @property
-    def result(self) -> Path:
-        """Where a child writes which test failed."""
-        return self.tree.with_suffix(".txt")
-
-    def plant(self, fault: tuple, source: str, tests: list[str]) -> None:
-        """Begin to run the tests of a fault, in a child."""
-        self.fault, self.began = fault, time.monotonic()
-        (self.tree / fault[0]).write_text(source)
-        self.result.write_text("hang")
-        self.pid = os.fork()
-        if not self.pid:
-            try:
-                run(self.tree, tests, self.result)
-            finally:
-                os._exit(1)
+    def plant(self, fault: tuple[str, str, str], source: str, tests: list[str]) -> None:
+        """Begin to look for the test that notices a fault."""
+        self.fault = fault
+        self.child = forked(verdict, self.tree, fault[0], source, tests)
 
     def ended(self) -> str | None:
-        """Which test failed, "none", "import" or "hang", once it is known."""
-        gone, _ = os.waitpid(self.pid, os.WNOHANG)
-        if not gone and time.monotonic() - self.began < 3600:
+        """The verdict, once it is known."""
+        if not os.waitpid(self.child, os.WNOHANG)[0]:
             return None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        if not gone:
-            os.waitpid(self.pid, 0)
-        shutil.copy(ROOT / self.fault[0], self.tree / self.fault[0])
-        self.pid = 0
-        return self.result.read_text()
+        self.child = 0
+        return self.tree.with_suffix(".txt").read_text()
+
+
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """What a copy of the tree lacks: what was made there, and data sets."""
+    if Path(folder) == ROOT / "data":
+        return set(names) - {"README.md"}
+    return LEFT_OUT(folder, names)
 
 
 def sample(only: str | None, number: int, seed: int) -> list[tuple[str, int]]:
@@ -263,17 +296,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         places = [Place(Path(folder, f"course{i}")) for i in range(given.jobs)]
         for place in places:
-            ignore = shutil.ignore_patterns(*LEFT_OUT)
-            shutil.copytree(ROOT, place.tree, ignore=ignore)
-        while waiting or any(place.pid for place in places):
+            shutil.copytree(ROOT, place.tree, ignore=left_out)
+        while waiting or any(place.child for place in places):
             for place in places:
-                if place.pid and (test := place.ended()) is not None:
+                if place.child and (test := place.ended()) is not None:
+                    if test.startswith("broken"):
+                        sys.exit(f"error: {test}")
                     rows.append([*place.fault, test])
                     with RECORD.open("a", newline="") as file:
                         csv.writer(file).writerow(rows[-1])
                     name, line, what = place.fault
                     print(f"{name}:{line}  {what}  noticed by {test}", flush=True)
-                while waiting and not place.pid:
+                while waiting and not place.child:
                     name, number = waiting.pop()
                     before = (ROOT / name).read_text()
                     source, line, what = faults.planted(before, number)

@@ -29,7 +29,9 @@ def area(width, height=2):
         total = -total
     return total * HALF
 '''
-ABOVE = """from cnnlib.shapes.square import double, half, unused
+ABOVE = """from pathlib import Path
+
+from cnnlib.shapes.square import double, half, unused
 
 
 def test_double():
@@ -38,6 +40,11 @@ def test_double():
 
 def test_half_runs():
     assert half(0) == 0
+
+
+def test_half_fails_elsewhere():
+    half(0)
+    assert Path.cwd() == Path({root!r})
 """
 
 
@@ -134,7 +141,7 @@ def test_without_coverage_it_says_what_comes_first(tmp_path):
 
 
 def test_a_small_tree_from_coverage_to_table(tmp_path):
-    """One fault is noticed, one is not, one hangs; a second run goes on."""
+    """A second run goes on, and a test that fails without a fault notices none."""
     for folder in ("cnnlib/shapes", "tests/shapes", "tools"):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("faults.py", "mutants.py"):
@@ -145,7 +152,9 @@ def test_a_small_tree_from_coverage_to_table(tmp_path):
         "def half(x):\n    return x / 2\n\n\n"
         "def unused(x):\n    return x + 7\n"
     )
-    (tmp_path / "tests/shapes/test_square.py").write_text(ABOVE)
+    (tmp_path / "tests/shapes/test_square.py").write_text(
+        ABOVE.format(root=str(tmp_path))
+    )
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
     measured = ["--cov", "--cov-context=test", "--cov-fail-under=0"]
     measured.append("--junitxml=build/coverage/tests.xml")
