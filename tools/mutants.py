@@ -83,19 +83,18 @@ class Reach:
     def tests(self, name: str, source: str, lineno: int) -> list[str]:
         """The tests that a fault in a line is given, in the order in which they run.
 
-        A line that runs at import is given every test that runs through its file.
+        Where no test runs through it, as through what runs at import, any may notice.
         """
         if name not in self._by_line:
             self._by_line[name] = self._data.contexts_by_lineno(name)
-        by_line = self._by_line[name]
         lines = statement(ast.parse(source), lineno)
         contexts = {
             context.rpartition("|")[0]
-            for line in (by_line if lines is None else lines)
-            for context in by_line.get(line, ())
+            for line in lines or ()
+            for context in self._by_line[name].get(line, ())
         }
         order = sorted(
-            contexts - {""},
+            contexts - {""} or self.seconds,
             key=lambda test: (not mirrors(test, name), self.seconds.get(test, 1.0)),
         )
         chosen, total = [], 0.0
