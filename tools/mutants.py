@@ -2,9 +2,9 @@
 
     make mutants            (or: python -m tools.mutants --count 40 --room fooling)
 
-``make coverage``, which comes first, tells which tests run through a line. Of a fault
-only those run, the tests that mirror its file before the others and quick ones before
-slow ones, until one fails. Each fault is planted in a copy of the tree, and its tests
+``make coverage``, which comes first, tells which tests run through a line. A fault is
+given the tests of its room and those that run through it, the latter and the quick ones
+first, until one fails. Each fault is planted in a copy of the tree, and its tests
 run in a child of a process that has imported Keras already. What came out is added to
 ``build/mutants.csv`` at once, so that a run that was stopped goes on; the table by room
 is printed at the end. It is no part of ``make test``.
@@ -83,19 +83,25 @@ class Reach:
     def tests(self, name: str, source: str, lineno: int) -> list[str]:
         """The tests that a fault in a line is given, in the order in which they run.
 
-        Where no test runs through it, as through what runs at import, any may notice.
+        Those of its room, and those that run through it. Where none does, as through
+        what runs at import, any may notice.
         """
         if name not in self._by_line:
             self._by_line[name] = self._data.contexts_by_lineno(name)
         lines = statement(ast.parse(source), lineno)
-        contexts = {
+        through = {
             context.rpartition("|")[0]
             for line in lines or ()
             for context in self._by_line[name].get(line, ())
-        }
+        } - {""}
+        own = {test for test in self.seconds if mirrors(test, name)}
         order = sorted(
-            contexts - {""} or self.seconds,
-            key=lambda test: (not mirrors(test, name), self.seconds.get(test, 1.0)),
+            own | through if through else self.seconds,
+            key=lambda test: (
+                test not in own,
+                test not in through,
+                self.seconds.get(test, 1.0),
+            ),
         )
         chosen, total = [], 0.0
         for test in order:
