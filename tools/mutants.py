@@ -35,7 +35,7 @@ MEASURED = ROOT / "build/coverage"
 RECORD = ROOT / "build/mutants.csv"
 PACKAGES = ("cnnlib", "tools")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", "__pycache__", ".*_cache")
-BUDGET = 180  # seconds of tests that a fault is given, as they take without it
+BUDGET = 60  # seconds of tests that a fault is given, as they take without it
 HANG, WAIT = 900, 3600  # seconds of computing, or of waiting, are a hang, and noticed
 
 
