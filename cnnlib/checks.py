@@ -9,6 +9,7 @@ form: integers as ``int`` (NumPy's count as integers, ``True`` does not), number
 import difflib
 import math
 import numbers
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -16,6 +17,12 @@ import numpy as np
 def is_integer(value) -> bool:
     """Whether ``value`` is a whole number, Python's or NumPy's; a boolean is none."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_number(value) -> bool:
+    """Whether ``value`` is a finite number, Python's or NumPy's; a boolean is none."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and math.isfinite(value)
 
 
 def integer(who: str, name: str, value, least: int = 1) -> int:
@@ -28,6 +35,11 @@ def integer(who: str, name: str, value, least: int = 1) -> int:
 def seed(who: str, value) -> int | None:
     """A ``seed`` of random numbers, from 0; None stands for other ones each time."""
     return None if value is None else integer(who, "seed", value, least=0)
+
+
+def rng(who: str, seed) -> np.random.Generator:
+    """NumPy's random numbers from a ``seed``, from 0."""
+    return np.random.default_rng(integer(who, "seed", seed, least=0))
 
 
 def number(
@@ -44,10 +56,8 @@ def number(
 
     ``least`` and ``most`` are accepted themselves, ``above`` and ``below`` are not.
     """
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
     fits = (
-        fits
-        and math.isfinite(value)
+        is_number(value)
         and (least is None or value >= least)
         and (above is None or value > above)
         and (most is None or value <= most)
@@ -68,11 +78,30 @@ def number(
 def choice(who: str, name: str, value, known) -> None:
     """Refuse a value of ``name`` that is none of the ``known`` ones."""
     known = list(known)
-    plain = int(value) if is_integer(value) else value
+    plain = value.item() if isinstance(value, np.generic) else value
     if not any(type(plain) is type(one) and plain == one for one in known):
         *most, last = map(repr, known)
         listed = f"{', '.join(most)} or {last}" if most else last
         raise ValueError(f"{who} takes {name}={listed}; given {value!r}")
+
+
+def flag(who: str, name: str, value) -> bool:
+    """True or False, Python's or NumPy's: any other word would count as True."""
+    choice(who, name, value, (False, True))
+    return bool(value)
+
+
+def text(who: str, name: str, value) -> str:
+    """``value``, if it is text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{who} takes {name}= as text; given {value!r}")
+    return value
+
+
+def labelled(who: str, values) -> None:
+    """Refuse anything but a dict of one or more labels."""
+    if not isinstance(values, Mapping) or not values:
+        raise ValueError(f"{who} takes a dict, label: values; given {values!r:.50}")
 
 
 def named(kind: str, name, known) -> None:
@@ -107,8 +136,8 @@ def pair(who: str, name: str, value, least: int = 1) -> tuple[int, int]:
 def span(who: str, name: str, value) -> tuple[float, float]:
     """(low, high), two finite numbers, the first below the second."""
     ends = tuple(value) if isinstance(value, (tuple, list)) else ()
-    real = all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends)
-    if len(ends) != 2 or not real or not ends[0] < ends[1]:
+    real = len(ends) == 2 and all(map(is_number, ends))
+    if not real or not ends[0] < ends[1]:
         raise ValueError(
             f"{who} takes {name}=(low, high), finite and low below high; given "
             f"{value!r}"
@@ -193,10 +222,11 @@ def listed(shape) -> str:
 
 
 def built(who: str, model) -> None:
-    """Refuse a model that has no weights yet."""
-    if not model.built:
+    """Refuse a model that has no weights yet, and what is no model."""
+    if not getattr(model, "built", False):
+        called = getattr(model, "name", model)
         raise ValueError(
-            f"{who} takes a built model; {model.name!r} has no weights yet: start it "
+            f"{who} takes a built model; {called!r} has no weights yet: start it "
             "with a keras.Input, or call it once on a batch"
         )
 

@@ -168,6 +168,7 @@ def weight_gradients(
     from the input to the output. A model that is not built is a ``ValueError``.
     """
     checks.built("weight_gradients", model)
+    checks.flag("weight_gradients", "training", training)
     names = dict(_weights(model))
     fixed = [variable.value for variable in model.non_trainable_variables]
 

@@ -82,7 +82,8 @@ class TimeToAccuracy(keras.callbacks.Callback):
         super().__init__()
         checks.choice("TimeToAccuracy", "mode", mode, ("max", "min", None))
         self.target = checks.number("TimeToAccuracy", "target", target)
-        self.monitor, self.stop = monitor, stop
+        self.monitor = checks.text("TimeToAccuracy", "monitor", monitor)
+        self.stop = checks.flag("TimeToAccuracy", "stop", stop)
         name = monitor.removeprefix("val_")
         lower = name in LOWER_NAMES or any(word in name for word in LOWER)
         self.mode = mode or ("min" if lower else "max")

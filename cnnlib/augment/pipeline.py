@@ -231,6 +231,7 @@ def pipeline(name, *, value_range=(0, 255), seed=None, **settings) -> Pipeline:
     does not have is a ``TypeError``.
     """
     checks.named("pipeline", name, PIPELINES)
+    seed = checks.seed("pipeline", seed)
     seeds = [None if seed is None else 3 * seed + i for i in range(3)]
     value_range = checks.span("pipeline", "value_range", value_range)
     layers = PIPELINES[name](value_range, seeds, **settings)
@@ -255,6 +256,8 @@ def examples(layer, image: np.ndarray, count: int = 16, mask=None):
     """
     image = np.asarray(image)
     checks.integer("examples", "count", count)
+    if not isinstance(layer, keras.layers.Layer):
+        raise ValueError(f"examples takes a layer; given {layer!r:.50}")
     if image.ndim != 3:
         raise ValueError(
             f"examples takes one image (height, width, channels); given {image.shape}"

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from cnnlib import checks
+
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 FILL_MODES = ("constant", "nearest", "reflect", "mirror")
 
@@ -20,6 +22,8 @@ def sample(x, rows, columns, interpolation, fill_mode="reflect", fill_value=0.0)
     Returns:
         (n, height', width', channels), of x's type.
     """
+    checks.choice("sample", "interpolation", interpolation, INTERPOLATIONS)
+    checks.choice("sample", "fill_mode", fill_mode, FILL_MODES)
     height, width, channels = x.shape[1:]
     flat = ops.reshape(x, (-1, channels))
     start = ops.arange(ops.shape(x)[0], dtype="int32")[:, None, None] * (height * width)

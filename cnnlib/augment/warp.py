@@ -96,8 +96,10 @@ def matrices(
 
 def _range(name: str, value, below: float = math.inf) -> tuple[float, float]:
     """(low, high) from a number or a pair."""
-    pair = (-value, value) if np.ndim(value) == 0 else tuple(value)
-    if len(pair) != 2 or not -below < pair[0] <= pair[1] < below:
+    alone = checks.is_number(value)
+    pair = (-value, value) if alone else tuple(np.atleast_1d(value))
+    numbers = len(pair) == 2 and all(map(checks.is_number, pair))
+    if not numbers or not -below < pair[0] <= pair[1] < below:
         limit = "" if below == math.inf else f" below {below}"
         raise ValueError(
             f"{name} takes a range of at least 0, or a pair (low, high){limit}; given "

@@ -45,6 +45,7 @@ def membranes(
     count = checks.integer("membranes", "count", count)
     sides = checks.pair("membranes", "size", size)
     cell = checks.number("membranes", "cell", cell, least=8)
+    seed = checks.integer("membranes", "seed", seed, least=0)
     drawn = [_draw(sides, cell, np.random.default_rng([seed, i])) for i in range(count)]
     images, instances = (np.stack(part) for part in zip(*drawn, strict=True))
     return Membranes(images[..., None], (instances > 0).astype("int32"), instances)

@@ -43,7 +43,7 @@ def cylinder_bell_funnel(
     train = checks.integer(who, "train", train)
     test = checks.integer(who, "test", test)
     length = checks.integer(who, "length", length, least=16)
-    rng = np.random.default_rng(seed)
+    rng = checks.rng(who, seed)
 
     def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
         n = 3 * count
@@ -92,7 +92,7 @@ def moving_digits(
         raise ValueError(
             f"{who} takes a step below half the size, {size / 2:g}; given {step!r}"
         )
-    digits, rng = digits28(), np.random.default_rng(seed)
+    digits, rng = digits28(), checks.rng(who, seed)
 
     def draw(count: int, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         small = images[..., 0].reshape(len(images), 14, 2, 14, 2).mean((2, 4))

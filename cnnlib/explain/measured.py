@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from cnnlib import gradients, graph
+from cnnlib import checks, gradients, graph
 from cnnlib.explain.forward import forward, maps, places
 from cnnlib.explain.receptive import View, view
 
@@ -40,7 +40,7 @@ def measured_receptive_field(
             max(n, axis.size + 4 * axis.stride)
             for n, axis in zip(sides, seen.axes, strict=True)
         ]
-    rng = np.random.default_rng(seed)
+    rng = checks.rng("measured_receptive_field", seed)
     opened = _opened(model, rng)
     for _ in range(4):
         with keras.StatelessScope(state_mapping=opened):

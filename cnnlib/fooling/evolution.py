@@ -196,10 +196,10 @@ def evolve(
     if len(shape) != 3 or None in shape:
         raise ValueError(
             "evolve takes a model of images with known height, width and channels; "
-            f"{model.name!r} takes {('n', *shape)}"
+            f"{getattr(model, 'name', model)!r} takes {('n', *shape)}"
         )
     box = inputs.box("evolve", bounds)
-    rng = np.random.default_rng(seed)
+    rng = checks.rng("evolve", seed)
 
     def paint(genomes):
         drawn = encoding.draw(genomes, shape)

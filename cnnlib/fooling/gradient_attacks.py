@@ -91,11 +91,12 @@ def pgd(
         step_size = 2.5 * size / steps
     else:
         checks.number("pgd", "step_size", step_size, above=0)
+    checks.flag("pgd", "random_start", random_start)
+    rng = checks.rng("pgd", seed)
     attack = _Attack("pgd", model, x, y, targets, loss, bounds, batch_size)
     start = attack.x
     if random_start:
-        inside = _inside(np.random.default_rng(seed), start.shape, norm)
-        start = attack.box.clip(start + size * inside)
+        start = attack.box.clip(start + size * _inside(rng, start.shape, norm))
     return attack.descend(start, size, step_size, steps, norm)
 
 

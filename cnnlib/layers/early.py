@@ -90,7 +90,13 @@ class RadialBasis(Layer):
 
     def __init__(self, codes, **kwargs):
         super().__init__(**kwargs)
-        self.codes = np.asarray(codes, "float32").tolist()
+        codes = checks.finite("RadialBasis", "codes", np.asarray(codes, "float32"))
+        if codes.ndim != 2:
+            raise ValueError(
+                "RadialBasis takes codes (classes, features); given shape "
+                f"{codes.shape}"
+            )
+        self.codes = codes.tolist()
 
     def call(self, inputs):
         codes = ops.cast(ops.convert_to_tensor(self.codes), self.compute_dtype)
@@ -143,9 +149,12 @@ class LocalResponseNormalization(Layer):
 
     def __init__(self, depth=5, k=2.0, alpha=1e-4, beta=0.75, **kwargs):
         super().__init__(**kwargs)
-        if depth < 1 or depth % 2 == 0:
+        who = type(self).__name__
+        if checks.integer(who, "depth", depth) % 2 == 0:
             raise ValueError(f"depth is an odd number of maps; given {depth}")
-        self.depth, self.k, self.alpha, self.beta = depth, k, alpha, beta
+        self.depth, self.k = depth, checks.number(who, "k", k, above=0)
+        self.alpha = checks.number(who, "alpha", alpha, least=0)
+        self.beta = checks.number(who, "beta", beta, least=0)
 
     def call(self, inputs):
         maps = np.arange(inputs.shape[-1])

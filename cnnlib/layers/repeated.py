@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from cnnlib import checks
 from cnnlib.graph import Layer
 
 
@@ -23,10 +24,12 @@ class RepeatedUnit(Layer):
 
     def __init__(self, unit, count, **kwargs):
         super().__init__(**kwargs)
-        if count < 1 or unit.input_shape != unit.output_shape:
+        checks.integer("RepeatedUnit", "count", count)
+        checks.built("RepeatedUnit", unit)
+        if unit.input_shape != unit.output_shape:
             raise ValueError(
-                "RepeatedUnit takes a count of 1 or more and a unit that keeps the "
-                f"shape; given {count=}, {unit.input_shape} to {unit.output_shape}"
+                "RepeatedUnit takes a unit that keeps the shape; given "
+                f"{unit.input_shape} to {unit.output_shape}"
             )
         if len(unit.variables) != len(unit.weights):
             raise ValueError("RepeatedUnit takes a unit without dropout or the like")

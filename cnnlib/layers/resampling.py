@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cnnlib import checks
 from cnnlib.graph import Layer
 
 
@@ -18,6 +19,8 @@ class CropLike(Layer):
 
     def __init__(self, offset=None, **kwargs):
         super().__init__(**kwargs)
+        if offset is not None:
+            checks.integer("CropLike", "offset", offset, least=0)
         self.offset = offset
 
     def call(self, inputs):

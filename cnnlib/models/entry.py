@@ -119,18 +119,25 @@ def builder(build: Builder) -> Builder:
     the model's: None, the network's own, or what tells two of one network apart. It is
     given at last, since weights are found by the network's own.
     """
+    signature, kind = inspect.signature(build), inspect.Parameter.KEYWORD_ONLY
+    flags = {
+        key: tuple(dict.fromkeys((False, True, parameter.default)))
+        for key, parameter in signature.parameters.items()
+        if parameter.annotation in (bool, bool | None)
+    }
 
     @functools.wraps(build)
     def named(*templates, name: str | None = None, **options):
         if name is not None:
             checks.model_name(build.__name__, name)
+        for key in flags.keys() & options.keys():
+            checks.choice(build.__name__, key, options[key], flags[key])
         with channels_last():
             model = build(*templates, **{k: plain(v) for k, v in options.items()})
         if name is not None:
             model.name = name
         return model
 
-    signature, kind = inspect.signature(build), inspect.Parameter.KEYWORD_ONLY
     last = inspect.Parameter("name", kind, default=None, annotation=str | None)
     parameters = [*signature.parameters.values(), last]
     named.__signature__ = signature.replace(parameters=parameters)

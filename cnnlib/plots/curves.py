@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.collections import LineCollection
 
+from cnnlib import checks
 from cnnlib.plots.style import COLORS, LINES, STYLE, Figure, check_titles, panels
 
 
@@ -21,6 +22,7 @@ def lines(
     ylim: tuple[float, float] | None = None,
 ) -> Figure:
     """Curves over a common axis, ``series`` being label: one value for each ``x``."""
+    checks.labelled("lines", series)
     figure = Figure(height, alt)
     axes = figure.subplots()
     for i, (label, values) in enumerate(series.items()):
@@ -54,6 +56,8 @@ def bands(
 
     ``series`` is label: (seeds, len(x)) values; ``log`` is for the vertical axis.
     """
+    checks.labelled("bands", series)
+    checks.flag("bands", "log", log)
     middle = {}
     for label, runs in series.items():
         runs = np.asarray(runs, dtype=float)
@@ -93,6 +97,9 @@ def bars(
     Those to ``highlight``, by their labels, are orange. ``log`` is for the horizontal
     axis, which then begins below the shortest bar; a value of 0 or less is refused.
     """
+    checks.labelled("bars", values)
+    checks.flag("bars", "log", log)
+    checks.integer("bars", "digits", digits, least=0)
     if log and min(values.values()) <= 0:
         raise ValueError(f"a logarithmic axis has no place for {min(values.values())}")
     if unknown := set(highlight) - set(values):
@@ -121,6 +128,7 @@ def dots(
 
     ``values`` is label: one value for each seed.
     """
+    checks.labelled("dots", values)
     if empty := [label for label, runs in values.items() if not len(runs)]:
         raise ValueError(f"dots takes a value or more per label; {empty[0]!r} has none")
     figure = Figure(height, alt)
@@ -158,8 +166,8 @@ def series(
             f"series takes maps of values from 0, {x.shape} as the series; given "
             f"{np.shape(maps)} from {np.min(maps):.3g}"
         )
-    columns = min(columns, len(x))
-    figure = Figure(height or 2.6 * -(-len(x) // columns) + 0.6, alt)
+    columns = min(checks.integer("series", "columns", columns), len(x))
+    figure = Figure(height, alt, needed=2.6 * -(-len(x) // columns) + 0.6)
     grid = panels(figure, len(x), columns, sharex=True, sharey=True)
     for i, axes in enumerate(grid.flat[: len(x)]):
         axes.plot(x[i], lw=1.5, color=COLORS[0] if maps is None else "0.6")

@@ -21,6 +21,7 @@ def diagram(
     with a double edge. ``columns`` steps of the computation stand in a row. More than
     60 layers, or a model that is no graph, are refused.
     """
+    checks.integer("diagram", "columns", columns)
     boxes = outline(model)
     if len(boxes) > 60:
         raise ValueError(
@@ -40,7 +41,7 @@ def diagram(
     wide = pitch - 0.44
     tops = gap / 2 + 0.05 + np.cumsum([0, *stacks]) * (tall + gap)
     total = tops[-1] - gap / 2 + 0.05
-    figure = Figure(height or total, alt)
+    figure = Figure(height, alt, needed=total)
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(total, 0))
     axes.set_axis_off()

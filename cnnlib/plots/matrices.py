@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.colors import to_rgb
 
+from cnnlib import checks
 from cnnlib.plots.style import COLORS, STYLE, WIDTH, Figure, bare, panels
 
 
@@ -18,6 +19,7 @@ def filters(kernel: np.ndarray, *, alt: str, columns: int = 8) -> Figure:
     kernel = np.asarray(kernel)
     if kernel.ndim != 4 or kernel.shape[2] != 1:
         raise ValueError(f"filters takes (height, width, 1, n); given {kernel.shape}")
+    checks.integer("filters", "columns", columns)
     n, most = kernel.shape[-1], np.abs(kernel).max()
     figure = Figure(-(-n // columns) * WIDTH / columns * 0.95, alt)
     grid = panels(figure, n, columns)
@@ -33,6 +35,8 @@ def grids(
     arrays: Mapping[str, np.ndarray], *, alt: str, height: float = 4, digits: int = 0
 ) -> Figure:
     """Small matrices by title, on one colour scale, their numbers to ``digits``."""
+    checks.labelled("grids", arrays)
+    checks.integer("grids", "digits", digits, least=0)
     figure = Figure(height, alt)
     widths = [np.shape(a)[1] for a in arrays.values()]
     row = figure.subplots(1, len(arrays), squeeze=False, width_ratios=widths)[0]
@@ -76,7 +80,7 @@ def confusion(
     shade = np.where(hits, share, missed / max(missed.max(), 1))
     colors = np.array([to_rgb(c) for c in COLORS[:2]])
     tint = np.where(hits[..., None], colors[0], colors[1])
-    figure = Figure(height or 1.3 + max(0.42 * min(n, 12), 2), alt)
+    figure = Figure(height, alt, needed=1.3 + max(0.42 * min(n, 12), 2))
     axes = figure.subplots()
     # Some shade at the least mistake, so that it can be found from afar.
     shade = np.where(shade > 0, 0.2 + 0.8 * shade, 0)[..., None]

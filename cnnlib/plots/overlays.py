@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import colormaps, patches, rc_context
 from matplotlib.colors import to_rgb
 
+from cnnlib import checks
 from cnnlib.plots.pictures import images
 from cnnlib.plots.style import COLORS, STYLE, TINTS, Figure, unit
 
@@ -61,6 +62,7 @@ def masked(
     """
     x, masks = unit(x), np.asarray(masks)
     _check_labels("masked", masks, x)
+    checks.number("masked", "strength", strength, least=0, most=1)
     if (masks[masks != ignored] < 0).any():
         raise ValueError(f"masked takes labels from 0; given {masks.min()}")
     tinted = masks != clear
@@ -103,6 +105,7 @@ def mistakes(
     x, masks, found = unit(x), np.asarray(masks), np.asarray(found)
     _check_labels("mistakes", masks, x)
     _check_labels("mistakes", found, x)
+    checks.integer("mistakes", "label", label, least=0)
     true, said = masks == label, found == label
     kinds = {
         "found": (true & said, COLORS[2], 0.4),
@@ -114,7 +117,9 @@ def mistakes(
         tint = np.array(to_rgb(color))
         mixed[chosen] += strength * (tint - mixed[chosen])
     figure = images(mixed, titles, alt=alt, columns=columns)
-    figure.set_figheight(height or figure.get_figheight() + 0.5)
+    if height is None:
+        height = figure.get_figheight() + 0.5
+    figure.set_figheight(checks.number("mistakes", "height", height, above=0))
     handles = [
         patches.Patch(color=color, alpha=strength, label=f"{name} {kind}")
         for kind, (_, color, strength) in kinds.items()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import rc_context
 
+from cnnlib import checks
 from cnnlib.plots.style import STYLE, WIDTH, Figure, bare, check_titles, panels
 
 
@@ -28,11 +29,13 @@ def images(
             f"images takes (n, height, width, 1 or 3), n at least 1; given {x.shape}"
         )
     check_titles(titles, x, "images")
-    columns = min(columns, len(x))
+    columns = min(checks.integer("images", "columns", columns), len(x))
+    if limits is not None:
+        limits = checks.span("images", "limits", limits)
     low, high = limits or (None, None)
     lines = 1 + max((t.count("\n") for t in titles), default=0) if titles else 0
     tall = WIDTH / columns * x.shape[1] / x.shape[2] + 0.3 * lines
-    figure = Figure(height or -(-len(x) // columns) * tall, alt)
+    figure = Figure(height, alt, needed=-(-len(x) // columns) * tall)
     grid = panels(figure, len(x), columns)
     for axes, image, title in zip(grid.flat, x, titles or [""] * len(x), strict=False):
         plain = image[..., 0] if image.shape[-1] == 1 else image

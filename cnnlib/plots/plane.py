@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib import rc_context
 
+from cnnlib import checks
 from cnnlib.plots.style import COLORS, LINES, STYLE, Figure
 
 MARKERS = "osD^vP*"
@@ -29,6 +30,8 @@ def points(
     stands beside its point, where it covers the fewest other things. ``log`` is for the
     horizontal axis.
     """
+    checks.labelled("points", families)
+    checks.flag("points", "log", log)
     if not 0 < len(families) <= len(MARKERS) or not all(families.values()):
         raise ValueError(
             f"points takes 1 to {len(MARKERS)} families with a point or more each; "

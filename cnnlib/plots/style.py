@@ -6,6 +6,8 @@ import matplotlib.figure
 import numpy as np
 from matplotlib import rc_context
 
+from cnnlib import checks
+
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 TINTS = (*COLORS, "#882255", "#117733", "#999933")  # ten classes: three of Paul Tol's
 LINES = ("-", "--", "-.", ":")
@@ -32,12 +34,15 @@ STYLE = {
 class Figure(matplotlib.figure.Figure):
     """A figure that shows itself in a notebook, at its own size, never cropped.
 
-    It carries ``alt`` in the picture's metadata and as its plain-text form.
+    It carries ``alt`` in the picture's metadata and as its plain-text form. ``needed``
+    is the height where None is asked for.
     """
 
-    def __init__(self, height: float, alt: str):
+    def __init__(self, height: float | None, alt: str, needed: float | None = None):
+        height = needed if height is None else height
+        height = checks.number("a figure", "height", height, above=0)
         super().__init__(figsize=(WIDTH, height), layout="constrained")
-        self.alt = alt
+        self.alt = checks.text("a figure", "alt", alt)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         png = io.BytesIO()
@@ -55,7 +60,7 @@ def bare(axes) -> None:
 
 def panels(figure: Figure, count: int, columns: int, **options) -> np.ndarray:
     """(rows, columns) axes of which the first ``count`` show, row by row."""
-    rows = -(-count // columns)
+    rows = -(-count // checks.integer("a grid of panels", "columns", columns))
     grid = figure.subplots(rows, columns, squeeze=False, **options)
     for axes in grid.flat[count:]:
         axes.set_axis_off()

@@ -37,6 +37,7 @@ def weight_map(labels: np.ndarray, *, w0=10.0, sigma=5.0, balance=True) -> np.nd
         raise ValueError(f"weight_map takes labels from 0; given {labels.min()}")
     checks.number("weight_map", "w0", w0, least=0)
     checks.number("weight_map", "sigma", sigma, above=0)
+    checks.flag("weight_map", "balance", balance)
     if labels.ndim == 3:
         maps = [weight_map(x, w0=w0, sigma=sigma, balance=balance) for x in labels]
         return np.stack(maps)

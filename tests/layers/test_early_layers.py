@@ -112,6 +112,6 @@ def test_response_normalization_is_exact_for_large_values_in_half_precision():
 
 
 def test_response_normalization_takes_an_odd_number_of_maps():
-    for depth in (4, 0):
-        with pytest.raises(ValueError, match=f"odd number of maps; given {depth}"):
+    for depth, said in ((4, "odd number of maps; given 4"), (0, "depth=1 or more")):
+        with pytest.raises(ValueError, match=said):
             LocalResponseNormalization(depth=depth)

@@ -93,9 +93,9 @@ def test_a_repeated_unit_computes_in_half_precision():
 def test_repeated_unit_refuses_what_cannot_be_repeated():
     image = keras.Input((4,))
     wider = keras.Model(image, keras.layers.Dense(5)(image))
-    with pytest.raises(ValueError, match=r"keeps the shape; given count=2.*4\).*5\)"):
+    with pytest.raises(ValueError, match=r"keeps the shape; given .*4\).*5\)"):
         RepeatedUnit(wider, 2)
-    with pytest.raises(ValueError, match="count=0"):
+    with pytest.raises(ValueError, match="takes count=1 or more; given 0"):
         RepeatedUnit(small_unit(), 0)
     random = keras.Model(image, keras.layers.Dropout(0.5)(image))
     with pytest.raises(ValueError, match="without dropout"):
