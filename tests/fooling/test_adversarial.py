@@ -193,10 +193,22 @@ def test_images_out_of_the_box_are_refused_in_fit(x):
         trainer.fit(images, y, verbose=0)
 
 
+def test_the_ends_of_images_out_of_the_box_are_told_in_their_order():
+    trainer = nets.compiled(AdversarialTraining(nets.bent(), 0.1))
+    trainer.run_eagerly = True
+    images, y = nets.some(0)
+    images[:2, 3, 3, 0] = -0.5, 7
+    with pytest.raises(ValueError, match=r"bounds=\(0, 1\); given -0.5 to 7"):
+        trainer.fit(images, y, verbose=0)
+
+
 def test_images_may_leave_the_box_by_rounding():
     trainer = nets.compiled(AdversarialTraining(nets.bent(), 0.1))
     images, y = nets.some(0)
     images[2, 3, 3] = np.nextafter(np.float32(1), np.float32(2))
+    assert np.isfinite(trainer.train_on_batch(images, y)).all()
+    trainer = nets.compiled(AdversarialTraining(nets.bent(), 8, bounds=(0, 255)))
+    images[2, 3, 3] = 255.0001  # of rounding on that scale; 255.01 would be none
     assert np.isfinite(trainer.train_on_batch(images, y)).all()
 
 

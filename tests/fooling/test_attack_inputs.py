@@ -110,6 +110,21 @@ def test_the_range_is_the_declared_one(attack):
     refuse(attack, ValueError, message, bounds=(0.1, 2))
 
 
+def test_of_a_range_for_each_channel_the_ends_are_told(attack):
+    bounds = (0.1, np.array([[2.0], [3.0], [2.0], [2.0], [2.0], [2.0]]))
+    refuse(attack, ValueError, r"within bounds=\(0.1, 3\); given", bounds=bounds)
+
+
+def test_a_model_is_left_as_it_was(attack):
+    image = keras.Input((6, 6, 1))
+    x = layers.BatchNormalization()(layers.Dropout(0.5)(image))
+    model = keras.Model(image, layers.Dense(4)(layers.Flatten()(x)))
+    before = [np.array(variable) for variable in model.variables]
+    attack(model, X, Y)
+    for one, other in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("bounds", [(1, 0), (0, 0), 1, (0, np.inf), (0, 1, 2), "ab"])
 def test_bounds_that_are_none_are_refused(attack, bounds):
     refuse(attack, ValueError, r"takes bounds=\(low, high\)", bounds=bounds)

@@ -46,8 +46,11 @@ def test_loud_logits_change_no_figure_of_the_margin_check_and_are_warned_of(
 ):
     x, y = some
     plain = robustness(trained, x, y, epsilons=SIZES)
-    with pytest.warns(MaskedGradients, match="saturated logits.*believe the margin"):
+    with pytest.warns(
+        MaskedGradients, match="saturated logits.*believe the margin"
+    ) as told:
         table = robustness(loud(trained, 60), x, y, epsilons=SIZES)
+    assert told[0].filename == __file__  # the warning points at the call
     assert table.masked
     assert table.saturated > 0.8
     for row, before in zip(table.rows, plain.rows, strict=True):
