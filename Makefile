@@ -19,7 +19,7 @@ endif
 endif
 export JOBS
 
-.PHONY: help talk test test-jax bench coverage mutants lab notebooks bands slides pages pdf sync record clean python env env-jax
+.PHONY: help talk test test-jax test-oldest test-newest bench coverage mutants lab notebooks bands slides pages pdf sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -37,6 +37,11 @@ test: env ## check style, library, builder and every stored output (CHANGED=1: t
 
 test-jax: env-jax ## run the library's tests on JAX, with no TensorFlow installed
 	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest -n $(or $(JOBS),auto) --dist worksteal tests --ignore=tests/tools --ignore=tests/notebooks
+
+# Run notebooks as well: their values have to lie in their bands there, too.
+test-oldest test-newest: test-%: env-% ## run tests and notebooks on the oldest, or newest, packages allowed
+	.venv-$*/bin/python -m pytest -n "$$(.venv-$*/bin/python -m tools jobs)" --dist worksteal tests
+	@.venv-$*/bin/python -m tools talk
 
 bench: env ## measure builders, augmentation and attacks beside their peers
 	@for topic in models resnet1001 augment fooling mnist; do $(PY) -m benchmarks.$$topic || exit 1; done
@@ -72,8 +77,8 @@ sync: env ## bring README, map and links up to the notebooks
 record: env ## run a claim's experiment, or a notebook at full size, and keep its numbers (CLAIM=dropout, NOTEBOOK=06)
 	@$(PY) -m tools record $(or $(if $(CLAIM),--claim "$(CLAIM)"),$(NOTEBOOK),$(error name one: make record CLAIM=dropout, or NOTEBOOK=06))
 
-clean: ## remove build/ and both environments
-	rm -rf build $(VENV) $(JAX)
+clean: ## remove build/ and all environments
+	rm -rf build $(VENV) $(JAX) .venv-oldest .venv-newest
 
 # --- the environments ---------------------------------------------------------------
 
@@ -94,6 +99,11 @@ env:
 env-jax:
 	$(call settle_python,$(JAX))
 	@$(MAKE) -s --no-print-directory $(JAX)/.installed
+
+env-oldest env-newest: env-%:
+	$(call settle_python,.venv-$*)
+	@mkdir -p build && "$(PYTHON)" tools/versions.py $* > build/$*.txt
+	$(call install,.venv-$*,--upgrade -r build/$*.txt -e .)
 
 # $(1) is the folder, $(2) what pip installs. The stamp is touched only at the end.
 define install
