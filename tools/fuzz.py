@@ -81,7 +81,7 @@ def _picture(form: str, mode: str) -> bytes:
         pixels = rng.integers(0, 256, (9, 11, 3)).astype("uint8")
         image = Image.fromarray(pixels).convert(mode)
     made = io.BytesIO()
-    image.save(made, form)
+    image.save(made, form, sizes=[image.size])  # else so small an icon may be empty
     return made.getvalue()
 
 
