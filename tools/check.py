@@ -47,8 +47,10 @@ def _key(course: Course, keys: Keys, path: Path) -> str:
     """A digest of what the outputs depend on, the stored ones, and what compares."""
     nb = nbformat.read(path, as_version=4)
     conftest = course.root / "notebooks/conftest.py"
-    compare = [p for p in (conftest, TOOLS / "figures.py") if p.exists()]
-    return digest(keys.of(path), outputs_digest(nb), *compare)
+    compare = [conftest, TOOLS / "figures.py", TOOLS / "streams.py"]
+    return digest(
+        keys.of(path), outputs_digest(nb), *(p for p in compare if p.exists())
+    )
 
 
 def _passed(course: Course, path: Path) -> Path:

@@ -14,7 +14,7 @@ from nbclient.output_widget import OutputWidget
 from nbconvert.filters import strip_ansi
 from nbstripout import strip_output
 
-from tools import kernel
+from tools import kernel, streams
 from tools.course import CourseError, digest, kernel_env, write
 from tools.progress import Run
 from tools.runner import NotebookError, Runner, name_of, report
@@ -102,6 +102,8 @@ def executed(
             lines = [run.verdict or "the kernel died", *log.read_text().splitlines()]
             lines[1:] = lines[1:][-6:]
         else:
+            for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
+                cell.outputs = streams.joined(cell.outputs)
             yield nb, client
             return
     lines[0] = f"{run.name}  {run.where}: {lines[0]}"
@@ -130,7 +132,6 @@ def _client(nb: nbformat.NotebookNode, folder: str) -> NotebookClient:
         record_timing=False,
         shutdown_kernel="immediate",  # by itself, TensorFlow takes seconds to leave
         store_widget_state=True,  # nbclient needs it to run them; it is stripped below
-        coalesce_streams=True,
     )
     client.widget_registry = {"@jupyter-widgets/output": {"OutputModel": QuietOutput}}
     return client

@@ -51,6 +51,63 @@ def test_figures_are_compared(checked_course, capsys):
     assert "figure 1 was" in capsys.readouterr().out
 
 
+SHOWS = """import base64, io
+from IPython.display import HTML, Image, clear_output, display, publish_display_data
+from PIL import Image as Picture
+kinds = {"JPEG": io.BytesIO(), "PNG": io.BytesIO()}
+for kind, file in kinds.items():
+    Picture.linear_gradient("L").save(file, kind)
+page = HTML("<p>")
+def figure(alt):
+    png = base64.b64encode(kinds["PNG"].getvalue()).decode()
+    publish_display_data({"image/png": png}, {"image/png": {"alt": alt}})"""
+
+# What a cell shows, and what it shows where the course has changed meanwhile.
+CHANGES = [
+    ("print('a'); display(page); print('b')", "display(page); print('a'); print('b')"),
+    ("display(page); print('a')", "print('a'); display(page)"),
+    ("figure('It rises.')", "figure('It falls.')"),
+    (
+        "Image(kinds['JPEG'].getvalue())",
+        "Picture.radial_gradient('L').save(kinds['JPEG'], 'JPEG')\n"
+        "Image(kinds['JPEG'].getvalue())",
+    ),
+]
+
+
+def test_order_words_and_jpegs_are_compared(checked_course, capsys):
+    course = checked_course
+    course.add("00_a", code(SHOWS), *(code(source) for source, _ in CHANGES))
+    assert course.run("notebooks") == 0
+    assert course.run("check") == 0
+    nb = course.read("00_a")
+    stored = [output.output_type for output in nb.cells[2].outputs]
+    assert stored == ["stream", "display_data", "stream"]
+    for cell, (_, source) in zip(nb.cells[2:], CHANGES, strict=True):
+        cell.source = source
+    course.notebook("00_a").write_text(nbformat.writes(nb))
+    capsys.readouterr()
+    assert course.run("check") == 1
+    out = capsys.readouterr().out
+    for number in (2, 3, 4, 5):
+        assert f"00_a  cell {number}/5  A lesson: Cell outputs differ" in out
+    assert "were ['It rises.'], they are ['It falls.']" in out
+
+
+def test_a_cell_that_never_ran_is_compared_and_one_that_clears_is_refused(
+    checked_course, capsys
+):
+    course = checked_course
+    course.add("00_a", code("print(1)"), code(SHOWS), code("clear_output()"))
+    nb = course.read("00_a")
+    nb.cells[1].execution_count = None
+    course.notebook("00_a").write_text(nbformat.writes(nb))
+    assert course.run("check") == 1
+    out = capsys.readouterr().out
+    assert "00_a  cell 1/3  A lesson: Cell outputs differ" in out
+    assert "00_a  cell 3/3  A lesson: clear_output is not compared: show it" in out
+
+
 def test_an_exception_is_reported(checked_course, capsys):
     checked_course.add("00_a", code("1 / 0"), code("pass"))
     assert checked_course.run("check") == 1
