@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import nbformat
-
 from tools import numbers
-from tools.course import CourseError, write
+from tools.course import CourseError, read, write
 from tools.execute import executed, quick_env
 from tools.progress import Run
 from tools.record import machine
@@ -75,7 +73,7 @@ def bands(runner: Runner, names: list[str]) -> int:
     """
     course, say = runner.course, runner.progress.say
     paths = [course.notebook(name) for name in names] or course.notebooks()
-    stored = {p: numbers.printed(nbformat.read(p, as_version=4)) for p in paths}
+    stored = {p: numbers.printed(read(p)) for p in paths}
     found: dict[Path, dict[str, dict]] = {path: {} for path in paths if stored[path]}
     moved, errors = [], []
     left = {path: list(WAYS) for path in found}
@@ -102,7 +100,7 @@ def bands(runner: Runner, names: list[str]) -> int:
         if len(ways) < len(WAYS):  # it failed, which is told below
             continue
         write(numbers.record(course.root, path.stem), _csv(path, ways))
-        nb = nbformat.read(path, as_version=4)
+        nb = read(path)
         moved += [f"{name_of(path)}  {line}" for line in numbers.complaints(path, nb)]
     for line in moved:
         say(line)

@@ -18,6 +18,7 @@ from tools.course import (
     digest,
     kernel_env,
     lessons,
+    read,
     write,
 )
 from tools.execute import executed, normalized
@@ -43,7 +44,7 @@ def _made_from(path: Path) -> str | None:
     if not path.exists():
         return None
     if path.suffix == ".ipynb":
-        return nbformat.read(path, as_version=4).metadata.cnnlib.get("made_from")
+        return read(path).metadata.cnnlib.get("made_from")
     found = re.search(r"<!-- made-from (\w+) -->", path.read_text("utf-8")[:200])
     return found and found[1]
 
@@ -59,7 +60,7 @@ def _execute(course: Course, path: Path, key: str, env, run: Run) -> str:
 
 def _draw(course: Course, path: Path, kind: str, make: Callable) -> bool:
     """Make a page or a deck if it is stale; say whether it was."""
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     target = course.build / kind / f"{path.stem}.html"
     key = _rendering_key(course, nb)
     if _made_from(target) == key:
@@ -71,7 +72,7 @@ def _draw(course: Course, path: Path, kind: str, make: Callable) -> bool:
 def _draw_talk(course: Course, folder: Path, say: Callable) -> None:
     """Make the deck of the whole talk from a folder's notebooks if it is stale."""
     paths = [folder / path.name for path in course.notebooks()]
-    told = [(nbformat.read(path, as_version=4), path) for path in paths]
+    told = [(read(path), path) for path in paths]
     target = course.build / "decks/talk.html"
     key = digest(*(_rendering_key(course, nb) for nb, _ in told))
     if _made_from(target) == key:
@@ -97,7 +98,7 @@ def gather(executed_notebooks: list[Path]) -> dict[str, tuple[claims.Verdict, st
     """
     found: dict[str, tuple[claims.Verdict, str]] = {}
     for path in executed_notebooks:
-        for verdict in verdicts(nbformat.read(path, as_version=4)):
+        for verdict in verdicts(read(path)):
             if verdict.id not in claims.LEDGER:
                 raise CourseError(f"{path.stem} settles {verdict.id!r}: no such claim")
             if verdict.id in found:

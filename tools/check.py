@@ -15,9 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
-
-from tools.course import Course, digest, write
+from tools.course import Course, digest, read, write
 from tools.execute import outputs_digest, places, quick_env
 from tools.progress import Run
 from tools.runner import Runner, name_of
@@ -45,7 +43,7 @@ class Checked:
 
 def _key(course: Course, keys: Keys, path: Path) -> str:
     """A digest of what the outputs depend on, the stored ones, and what compares."""
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     conftest = course.root / "notebooks/conftest.py"
     compare = [conftest, TOOLS / "figures.py", TOOLS / "streams.py"]
     return digest(
@@ -89,7 +87,7 @@ def _follow(line: str, where: list[str], run: Run, checked: Checked) -> None:
 
 def _check(course: Course, path: Path, env: dict[str, str], run: Run) -> Checked:
     """Run a notebook and compare its outputs."""
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     named = places(nb)
     # nbval counts empty code cells too.
     code = [i for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]

@@ -24,6 +24,22 @@ class CourseError(Exception):
         self.status = status
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook that a file holds.
+
+    Raises:
+        CourseError: it holds none, as after a merge with conflicts.
+        OSError: it could not be read.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except OSError:
+        raise
+    except Exception as error:  # nbformat raises whatever it meets
+        reason = str(error).partition("\n")[0]
+        raise CourseError(f"{path} holds no notebook: {reason}") from error
+
+
 @dataclass(frozen=True)
 class Course:
     """The folders under ``root``; nothing about which notebooks there are."""
@@ -93,7 +109,7 @@ class Lesson:
 
 @functools.cache
 def _read(path: Path, changed: int) -> Lesson:
-    return Lesson.of(path, nbformat.read(path, as_version=4))
+    return Lesson.of(path, read(path))
 
 
 def lessons(course: Course) -> list[Lesson]:

@@ -15,7 +15,7 @@ from nbconvert.filters import strip_ansi
 from nbstripout import strip_output
 
 from tools import kernel, streams
-from tools.course import CourseError, digest, kernel_env, write
+from tools.course import CourseError, digest, kernel_env, read, write
 from tools.progress import Run
 from tools.runner import NotebookError, Runner, name_of, report
 
@@ -72,7 +72,7 @@ def executed(
         NotebookError: a cell failed, or its kernel hung or died.
         CourseError: the folder for temporary files cannot be written.
     """
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     if prepare:
         prepare(nb)
     with contextlib.ExitStack() as stack:

@@ -9,7 +9,7 @@ import nbformat
 
 from cnnlib import claims
 from tools import numbers, sync
-from tools.course import Lesson
+from tools.course import Lesson, read
 from tools.execute import normalized, outputs_digest
 
 SLIDES = {"slide", "subslide", "fragment", "-", "skip", "notes"}
@@ -25,7 +25,7 @@ LARGEST = 3_500_000  # bytes of a stored notebook; noise over photographs is lar
 
 def complaints(path: Path) -> list[str]:
     """Everything that is wrong with a stored notebook, a line each."""
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     found = [*_frame(path, nb), *_execution(nb), *_claims(path, nb)]
     found += numbers.complaints(path, nb)
     found += [*_exercises(path, nb), *_stored(path, nb, found)]
@@ -41,12 +41,12 @@ def complaints(path: Path) -> list[str]:
 
 def solution_complaints(path: Path) -> list[str]:
     """Everything that is wrong with a stored notebook of solutions, a line each."""
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     notebook = path.parents[1] / path.name
     if not notebook.exists():
         return [f"there is no notebook {notebook.stem} whose exercises these are"]
     found = _execution(nb) + _cells(nb)
-    asked = nbformat.read(notebook, as_version=4)
+    asked = read(notebook)
     if [n for n, _ in _rulings(nb)] != [n for n, _ in _rulings(asked)]:
         found.append("its checks are not those of its notebook, in their order")
     found += [f"exercise {n} is {r}" for n, r in _rulings(nb) if r != "solved"]
@@ -181,7 +181,7 @@ def claim_complaints(paths: list[Path]) -> list[str]:
     """Every claim that not exactly one of all notebooks settles, a line each."""
     where: dict[str, list[str]] = {claim: [] for claim in claims.LEDGER}
     for path in paths:
-        for verdict in claims.parse(_printed(nbformat.read(path, as_version=4))):
+        for verdict in claims.parse(_printed(read(path))):
             where.setdefault(verdict.id, []).append(path.stem)
     return [
         f"claim {claim} is settled twice: in {', '.join(stems)}"

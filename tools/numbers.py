@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 from cnnlib import bands, claims
+from tools.course import read
 
 # The margin at each end, in spreads: at least, as proposed before rounding, at most.
 LEAST, PROPOSED, MOST = 0.45, 0.5, 0.8
@@ -226,7 +225,7 @@ def table(paths: list[Path]) -> str:
     rows = [f"{'notebook':26} {'lines':>6} {'bands':>6} {'True or False':>14}"]
     total = [0, 0, 0]
     for path in paths:
-        nb = nbformat.read(path, as_version=4)
+        nb = read(path)
         lines = sum(len(text.strip().splitlines()) for _, text in texts(nb))
         counts = [lines, len(printed(nb)), len(truths(nb))]
         total = [a + b for a, b in zip(total, counts, strict=True)]

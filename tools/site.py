@@ -9,7 +9,6 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-import nbformat
 from bs4 import BeautifulSoup
 from PIL import Image, ImageChops
 from sphinx.search import SearchEnglish
@@ -17,7 +16,7 @@ from sphinx.search import SearchEnglish
 from cnnlib import claims
 from tools import experiments, render, slides
 from tools.computed import computed
-from tools.course import Course, Lesson, lessons, write
+from tools.course import Course, Lesson, lessons, read, write
 
 WIDTH = 520  # pixels of a picture on the map
 NEEDS = {"catalogue": "networks", "epsilon": "ostrich", "kernel": "photograph"}
@@ -80,7 +79,7 @@ def able(lesson: Lesson) -> str:
 
 def cover(path: Path) -> dict | None:
     """The picture that stands on a deck's first slide, small, with its words."""
-    made = slides.stacks(nbformat.read(path, as_version=4), path.stem)
+    made = slides.stacks(read(path), path.stem)
     for cell in made[0][0].cells if made else ():
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):

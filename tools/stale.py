@@ -4,10 +4,9 @@ import ast
 import sys
 from pathlib import Path
 
-import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
-from tools.course import Course, digest
+from tools.course import Course, digest, read
 from tools.imports import Library, Reach
 
 TOOLS = Path(__file__).parent
@@ -37,7 +36,7 @@ class Keys:
         """
         cells = [
             [cell.cell_type, cell.source, cell.metadata, cell.get("attachments")]
-            for cell in nbformat.read(path, as_version=4).cells
+            for cell in read(path).cells
         ]
         root, files = self.course.root, self.files(path)
         requirements = [p for p in [root / "requirements.txt"] if p.exists()]
@@ -79,7 +78,7 @@ class Keys:
 
 def _sources(path: Path) -> list[str]:
     """The code of each cell, with IPython's own lines turned into Python."""
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     python = TransformerManager()
     code = (cell.source for cell in nb.cells if cell.cell_type == "code")
     return [python.transform_cell(source) for source in code]

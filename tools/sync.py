@@ -17,7 +17,7 @@ import nbformat
 from PIL import Image, PngImagePlugin
 
 from cnnlib import claims
-from tools.course import Course, CourseError, Lesson, digest, write
+from tools.course import Course, CourseError, Lesson, digest, read, write
 
 COMMAND = "make sync"
 LAST = "## What we saw"
@@ -27,7 +27,7 @@ WAYS = re.compile(r"(?m)^\*\*(?:Before|Next):\*\* .*$")
 
 
 def _lesson(path: Path) -> Lesson:
-    return Lesson.of(path, nbformat.read(path, as_version=4))
+    return Lesson.of(path, read(path))
 
 
 def ways(path: Path) -> str:
@@ -131,7 +131,7 @@ def behind(course: Course) -> dict[Path, str | bytes]:
     texts = {readme: _filled(text, "notebooks", _notebooks(lessons))}
     figures = {}
     for path in course.notebooks():
-        nb = nbformat.read(path, as_version=4)
+        nb = read(path)
         figures |= _figures(nb)
         for cell in nb.cells:
             if cell.cell_type == "markdown":

@@ -119,3 +119,23 @@ def test_make_names_a_python_that_is_not_there():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
     assert done.stderr.startswith("error: there is no python-of-nowhere here;")
+
+
+NO_NOTEBOOKS = [
+    "",
+    "<<<<<<< HEAD\n{}\n",
+    "{}",
+    "[]",
+    '{"cells": [], "metadata": {}, "nbformat": 5, "nbformat_minor": 0}',
+]
+
+
+@pytest.mark.parametrize("text", NO_NOTEBOOKS)
+def test_a_file_that_holds_no_notebook_is_named_in_one_line(course, text, capsys):
+    course.add("00_a", code("pass"))
+    course.notebook("01_b").write_text(text)
+    for command in ("check", "pages", "sync"):
+        assert course.run(command) == 1
+        lines = capsys.readouterr().err.splitlines()
+        [error] = [line for line in lines if line.startswith("error: ")]
+        assert "01_b.ipynb holds no notebook: " in error
