@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             continue
         kind = int if default is None else type(default)
         flag = f"--{key.replace('_', '-')}"
-        trained.add_argument(flag, type=kind, help=HELP[key].format(default))
+        trained.add_argument(flag, type=kind, help=HELP.get(key, "{}").format(default))
     trained.add_argument("--transfer", action="store_true", default=None, help=HEAD)
     trained.add_argument("--resume", action="store_true", help="go on with the run")
     trained.add_argument("--tensorboard", action="store_true", help="log for it, too")
@@ -80,24 +80,20 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "fool":
             return photographs.fool(args.picture, args.to, args.out)
         print(catalogue() if args.command == "models" else described(args))
-    except (OSError, TypeError, ValueError) as error:
+    except (MemoryError, OSError, TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        more = f"; --resume goes on with {args.out}" if args.command == "train" else ""
+        print(f"stopped{more}", file=sys.stderr)
+        return 130
     return 0
 
 
-HELP = {
+HELP = {name: f"{', '.join(known)}; {{}}" for name, known in runs.CHOICES.items()} | {
     "size": "side of a folder's pictures; the network's own",
-    "epochs": "{}",
-    "batch_size": "{}",
     "rate": "the highest learning rate; {}",
-    "optimizer": f"{', '.join(runs.OPTIMIZERS)}; {{}}",
-    "schedule": f"{', '.join(runs.SCHEDULES)}; {{}}",
-    "weight_decay": "{}",
-    "augmentation": f"{', '.join(runs.AUGMENTATIONS)}; {{}}",
-    "precision": f"{', '.join(runs.POLICIES)}; {{}}",
     "validation": "the part of the training images that is held out; {}",
-    "seed": "{}",
 }
 HEAD = "begin with ImageNet's weights: a new last layer, then all but normalization"
 
@@ -111,24 +107,18 @@ def train(args: argparse.Namespace) -> int:
         if key not in settings:
             raise ValueError(f"train takes a {key}, or a recipe that names one")
     options = {"resume": args.resume, "tensorboard": args.tensorboard}
-    try:
-        accuracy = runs.train(runs.Settings(**settings), args.out, **options)
-    except KeyboardInterrupt:
-        print(f"stopped; --resume goes on with {args.out}", file=sys.stderr)
-        return 130
+    accuracy = runs.train(runs.Settings(**settings), args.out, **options)
     print(f"test accuracy: {accuracy:.1%}; the rest is in {args.out}")
     return 0
 
 
 def described(args: argparse.Namespace) -> str:
     """A network, built with the options of the command line, as a table."""
-    options = dict(args.option)
-    if args.input_shape is not None:
-        options["input_shape"] = args.input_shape
-    if args.classes is not None:
-        options["classes"] = args.classes
-    return summary(models.build(args.name, **options))
+    asked = {"input_shape": args.input_shape, "classes": args.classes}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    return summary(models.build(args.name, **dict(args.option) | asked))
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # names and bars that it can't show
     sys.exit(main())

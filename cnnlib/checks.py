@@ -9,6 +9,7 @@ form: integers as ``int`` (NumPy's count as integers, ``True`` does not), number
 import difflib
 import math
 import numbers
+import operator
 from collections.abc import Mapping
 
 import numpy as np
@@ -56,21 +57,17 @@ def number(
 
     ``least`` and ``most`` are accepted themselves, ``above`` and ``below`` are not.
     """
-    fits = (
-        is_number(value)
-        and (least is None or value >= least)
-        and (above is None or value > above)
-        and (most is None or value <= most)
-        and (below is None or value < below)
-    )
-    if not fits:
-        bounds = [
-            f"from {least:g}" if least is not None else "",
-            f"above {above:g}" if above is not None else "",
-            f"to {most:g}" if most is not None else "",
-            f"to below {below:g}" if below is not None else "",
-        ]
-        said = " ".join(part for part in bounds if part) or "a finite number"
+    bounds = [
+        ("from", least, operator.ge),
+        ("above", above, operator.gt),
+        ("to", most, operator.le),
+        ("to below", below, operator.lt),
+    ]
+    bounds = [each for each in bounds if each[1] is not None]
+    kept = is_number(value) and all(keeps(value, edge) for _, edge, keeps in bounds)
+    if not kept:
+        said = " ".join(f"{word} {edge:g}" for word, edge, _ in bounds)
+        said = said or "a finite number"
         raise ValueError(f"{who} takes {name} {said}; given {value!r}")
     return float(value)
 

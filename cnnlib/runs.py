@@ -3,7 +3,8 @@
 The run can be stopped at any time; it goes on at the end of the last whole epoch, and
 ends with the history that it would have had. The folder then has::
 
-    run.json         what was asked for, class names, versions; at the end the results
+    run.json         what was asked for, class names, a digest of the images, versions;
+                     at the end the results
     checkpoint.npz   weights, optimizer, random states, history: written whole or not
     history.csv      a line for each epoch
     model.keras      pixels from 0 to 255 in, logits out, for ``classify --model``
@@ -11,10 +12,12 @@ ends with the history that it would have had. The folder then has::
 """
 
 import csv
+import hashlib
 import importlib.util
 import json
 import platform
 import time
+import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -28,10 +31,12 @@ from cnnlib import augment, checks, datasets, files, models, plots
 from cnnlib.models import blocks
 from cnnlib.training import OneCycle
 
-AUGMENTATIONS = ("none", "flip", "cifar", "digits")
-SCHEDULES = ("onecycle", "steps", "constant")
-POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-OPTIMIZERS = ("adam", "sgd")
+CHOICES = {
+    "optimizer": ("adam", "sgd"),
+    "schedule": ("onecycle", "steps", "constant"),
+    "augmentation": ("none", "flip", "cifar", "digits"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
+}
 
 
 @dataclass
@@ -65,10 +70,8 @@ class Settings:
         checks.number(who, "rate", self.rate, above=0)
         checks.number(who, "weight_decay", self.weight_decay, least=0)
         checks.number(who, "validation", self.validation, above=0, below=1)
-        checks.choice(who, "optimizer", self.optimizer, OPTIMIZERS)
-        checks.choice(who, "schedule", self.schedule, SCHEDULES)
-        checks.choice(who, "augmentation", self.augmentation, AUGMENTATIONS)
-        checks.choice(who, "precision", self.precision, POLICIES)
+        for name, known in CHOICES.items():
+            checks.choice(who, name, getattr(self, name), known)
         entry = models.CATALOG.get(self.network)
         if entry is not None and entry.task != "classification":
             raise ValueError(
@@ -92,18 +95,9 @@ CIFAR = {
     "weight_decay": 1e-4,
 }
 RECIPES = {
-    "cifar-resnet": {
-        "network": "resnet56",
-        "epochs": 182,  # 64,000 steps of 128
-        "batch_size": 128,
-        **CIFAR,
-    },
-    "cifar-densenet": {
-        "network": "densenet100_bc",
-        "epochs": 300,
-        "batch_size": 64,
-        **CIFAR,
-    },
+    # 64,000 steps of 128
+    "cifar-resnet": dict(CIFAR, network="resnet56", epochs=182, batch_size=128),
+    "cifar-densenet": dict(CIFAR, network="densenet100_bc", epochs=300, batch_size=64),
 }
 
 
@@ -230,13 +224,21 @@ class Keeper(keras.callbacks.Callback):
             np.savez(part, history=json.dumps(self.history), **arrays)
 
 
-def kept(folder: Path) -> list[dict]:
-    """What a checkpoint has done so far; nothing where there is none."""
+def saved(folder: Path) -> dict[str, np.ndarray]:
+    """What the folder's checkpoint holds; nothing where there is none."""
     file = folder / "checkpoint.npz"
-    if not file.exists():
-        return []
-    with np.load(file, allow_pickle=False) as saved:
-        return json.loads(str(saved["history"]))
+    try:
+        with np.load(file) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        return {}
+    except (EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{file} is damaged: name another folder") from error
+
+
+def kept(folder: Path) -> list[dict]:
+    """What a checkpoint has done so far, a row for each epoch."""
+    return json.loads(str(saved(folder).get("history", "[]")))
 
 
 def _states(model: keras.Model) -> list[keras.Variable]:
@@ -248,35 +250,39 @@ def _states(model: keras.Model) -> list[keras.Variable]:
 def fill(folder: Path, model: keras.Model, *, optimizer: bool) -> None:
     """Give the model, and its optimizer, what the checkpoint holds."""
     states, rates = _states(model), model.optimizer.variables
-    with np.load(folder / "checkpoint.npz", allow_pickle=False) as saved:
-        for i, variable in enumerate([*states, *rates] if optimizer else states):
-            if saved[str(i)].shape != tuple(variable.shape):
-                raise ValueError(f"{folder}/checkpoint.npz is of another model")
-            variable.assign(saved[str(i)])
+    values = saved(folder)
+    for i, variable in enumerate([*states, *rates] if optimizer else states):
+        if str(i) not in values or values[str(i)].shape != tuple(variable.shape):
+            raise ValueError(f"{folder}/checkpoint.npz is of another model")
+        variable.assign(values[str(i)])
 
 
-def _opened(out: Path, settings: Settings, names, resume: bool) -> None:
+def _opened(out: Path, settings: Settings, data, resume: bool) -> None:
     """Make the folder, or see that it holds this run and no other."""
-    file, asked = out / "run.json", asdict(settings)
+    own = settings.data not in datasets.NAMES
+    if own and Path(settings.data).resolve() in out.resolve().parents:
+        raise ValueError(f"{out} lies in the data, and would be a class: name another")
+    file, pixels = out / "run.json", hashlib.sha256()
+    for values in data[:4]:
+        pixels.update(np.ascontiguousarray(values))
+    asked = asdict(settings) | {"classes": list(data.class_names)}
+    asked |= {"data": str(Path(settings.data)), "images": pixels.hexdigest()}
     if not file.exists():
         out.mkdir(parents=True, exist_ok=True)
         files.sweep(out)
         if left := [p.name for p in out.iterdir()]:
             raise ValueError(f"{out} is not empty, it holds {left[0]}: name another")
-        versions = {"python": platform.python_version(), "keras": keras.__version__}
-        versions["backend"] = keras.backend.backend()
-        asked |= {"classes": list(names), **versions}
+        asked |= {"python": platform.python_version(), "keras": keras.__version__}
+        asked["backend"] = keras.backend.backend()
         with files.written(file) as part:
             part.write_text(json.dumps(asked, indent=2))
         return
-    before = json.loads(file.read_text())
     if not resume:
         raise ValueError(f"{out} holds a run already: --resume goes on with it")
-    other = [k for k in asked if before.get(k) != asked[k]]
-    if other or before["classes"] != list(names):
-        raise ValueError(
-            f"{out} holds another run, which differs in {', '.join(other) or 'classes'}"
-        )
+    # An older run does not tell its images.
+    before = {"images": asked["images"]} | json.loads(file.read_text())
+    if other := ", ".join(k for k in asked if before.get(k) != asked[k]):
+        raise ValueError(f"{out} holds another run, which differs in {other}")
 
 
 def go_on(
@@ -334,11 +340,12 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
         model, network = build(settings, data)
     finally:
         keras.config.set_dtype_policy(policy)
-    _opened(folder, settings, data.class_names, resume)
+    _opened(folder, settings, data, resume)
     start = time.perf_counter()
     options = {"validation_data": (data.x_train[held], data.y_train[held])}
+    options["callbacks"] = watchers = [keras.callbacks.TerminateOnNaN()]
     if tensorboard:
-        options["callbacks"] = [keras.callbacks.TensorBoard(folder / "tensorboard")]
+        watchers.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     images, begin, last = (data.x_train[rest], data.y_train[rest]), 0, settings
     if settings.transfer:
         # The new layer alone; then all follow, at a tenth of the rate, but for the
@@ -351,6 +358,9 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
         for layer in network.layers:
             layer.trainable = not isinstance(layer, layers.BatchNormalization)
     history = go_on(model, last, images, folder, begin=begin, **options)
+    if not np.isfinite([value for row in history for value in row.values()]).all():
+        file = folder / "history.csv"
+        raise ValueError(f"losses in {file} are no numbers: take a smaller rate")
     return _finish(model, data, folder, history, time.perf_counter() - start)
 
 
@@ -361,33 +371,29 @@ def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> f
     names, truth = data.class_names, data.y_test
     asked = json.loads((folder / "run.json").read_text())
     asked["seconds"] = round(seconds, 1)
-    accuracy = float("nan")
+    accuracy, drawn = float("nan"), {}
     if len(data.x_test):
         odds = scipy.special.softmax(model.predict(data.x_test, verbose=0), axis=1)
         answer = odds.argmax(axis=1)
         accuracy = asked["test_accuracy"] = float(np.mean(answer == truth))
         table = confusion_matrix(truth, answer, labels=range(len(names)))
-        drawn = plots.confusion(table, names, alt="True classes against answers")
-        _save(drawn, folder / "confusion.png")
+        alt = "True classes against answers"
+        drawn["confusion"] = plots.confusion(table, names, alt=alt)
         wrong = np.flatnonzero(answer != truth)
         worst = wrong[np.argsort(-odds[wrong, answer[wrong]])][:16]
         if len(worst):
             titles = [f"{names[truth[i]]}:\n{names[answer[i]]}" for i in worst]
             alt = "The mistakes of which the network is surest: true class, answer"
-            drawn = plots.images(data.x_test[worst], titles, alt=alt)
-            _save(drawn, folder / "errors.png")
-    curves = {
-        "training": [row["loss"] for row in history],
-        "held out": [row["val_loss"] for row in history],
-    }
-    epochs = [row["epoch"] for row in history]
-    drawn = plots.lines(epochs, curves, xlabel="epoch", ylabel="loss", alt="Losses")
-    _save(drawn, folder / "curves.png")
+            drawn["errors"] = plots.images(data.x_test[worst], titles, alt=alt)
+    epochs, *losses = (
+        [r[key] for r in history] for key in ("epoch", "loss", "val_loss")
+    )
+    curves = dict(zip(("training", "held out"), losses, strict=True))
+    axes = {"xlabel": "epoch", "ylabel": "loss", "alt": "Losses"}
+    drawn["curves"] = plots.lines(epochs, curves, **axes)
+    for name, figure in drawn.items():
+        with files.written(folder / f"{name}.png") as part:
+            figure.savefig(part)
     with files.written(folder / "run.json") as part:
         part.write_text(json.dumps(asked, indent=2))
     return accuracy
-
-
-def _save(figure: plots.Figure, path: Path) -> None:
-    with files.written(path) as part:
-        figure.savefig(part, format="png")

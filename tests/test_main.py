@@ -1,5 +1,9 @@
 """`python -m cnnlib`: the catalogue and the summaries on the command line."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from cnnlib import models
@@ -69,3 +73,12 @@ def test_an_option_without_a_value_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["summary", "cifar_resnet", "-o", "depth"])
     assert "takes name=value; given 'depth'" in capsys.readouterr().err
+
+
+def test_what_a_terminal_cannot_show_stops_nothing():
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "cnnlib", "models"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0
+    [lenet] = (line for line in done.stdout.splitlines() if line.startswith("lenet5"))
+    assert "32 ? 32 ? 1" in lenet

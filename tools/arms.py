@@ -62,7 +62,7 @@ def convolutions(
     return keras.Sequential([*net, layers.Dense(classes)])
 
 
-CHOICES = {"optimizer": runs.OPTIMIZERS, "schedule": runs.SCHEDULES}
+CHOICES = {name: runs.CHOICES[name] for name in ("optimizer", "schedule")}
 KNOWN = (*models.CATALOG, *models.FAMILIES)
 NETWORKS = {"dense": dense, "convolutions": convolutions}
 

@@ -13,7 +13,7 @@ from cnnlib.datasets.catalogue import Dataset
 from cnnlib.datasets.pictures import opened, plain
 
 LAYOUTS = "<class>/<image>, or train/<class>/<image> and test/<class>/<image>"
-SYSTEM_FILES = ("Thumbs.db", "desktop.ini")  # hidden on the systems that make them
+SYSTEM_FILES = ("Thumbs.db", "desktop.ini", "__MACOSX")  # hidden where they are made
 
 
 def image_folder(
@@ -54,8 +54,9 @@ def image_folder(
             is cut off. None for the format's own range.
 
     Returns:
-        A ``Dataset`` with class names in sorted order. Images come class by class,
-        sorted by name: shuffle them before taking a part (``fit`` does).
+        A ``Dataset`` with class names in sorted order (� for what is no letter). Images
+        come class by class, sorted by name: shuffle them before taking a part (``fit``
+        does).
 
     Raises:
         NotADirectoryError: ``path`` is a file.
@@ -79,9 +80,9 @@ def image_folder(
     for file in (f for part in (train, test) for files in part.values() for f in files):
         with opened(file):
             pass  # reads the header only: quick, and finds most of what is no image
-    names = tuple(train)
-    how = (height, width, channels), value_range
-    return Dataset(*_load(train, names, *how), *_load(test, names, *how), names)
+    how = tuple(train), (height, width, channels), value_range
+    names = (os.fsencode(name).decode(errors="replace") for name in train)
+    return Dataset(*_load(train, *how), *_load(test, *how), tuple(names))
 
 
 Part = dict[str, list[Path]]  # class: its files

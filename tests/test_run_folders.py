@@ -1,0 +1,91 @@
+"""A run's folder, as users have it: within the data, damaged, of other pictures."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlib import datasets, runs
+from cnnlib.__main__ import main
+
+
+def some(images=30):
+    """A data set of noise."""
+    x = np.random.default_rng(0).integers(0, 256, (36, 8, 8, 1)).astype("uint8")
+    y = np.arange(36) % 3
+    return datasets.Dataset(x[:images], y[:images], x[30:], y[30:], tuple("abc"))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(runs.datasets, "load", lambda name: some())
+
+
+def asked(**others):
+    return runs.Settings("mlp", "digits", **{"epochs": 1, "batch_size": 9} | others)
+
+
+@pytest.fixture
+def album(tmp_path):
+    for k, name in enumerate((b"M\xfcll", b"Papier")):
+        folder = tmp_path / "album" / os.fsdecode(name)
+        folder.mkdir(parents=True)
+        for i in range(6):
+            Image.new("RGB", (8, 8), (200 * k, 9 * i, 0)).save(folder / f"{i}.png")
+    return str(tmp_path / "album")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_leaves_no_model(small, tmp_path):
+    settings = asked(epochs=9, rate=1e30, optimizer="sgd", schedule="constant")
+    for resume in (False, True):
+        with pytest.raises(ValueError, match=r"history\.csv are no numbers: take a sm"):
+            runs.train(settings, tmp_path, resume=resume)
+    assert len(runs.kept(tmp_path)) < 9
+    assert not (tmp_path / "model.keras").exists()
+
+
+def test_a_run_goes_on_with_the_images_that_it_had(small, tmp_path, monkeypatch):
+    runs.train(asked(), tmp_path)
+    monkeypatch.setattr(runs.datasets, "load", lambda name: some(29))
+    with pytest.raises(ValueError, match="another run, which differs in images"):
+        runs.train(asked(), tmp_path, resume=True)
+    # A run of an older version, which did not tell them, goes on.
+    told = json.loads((tmp_path / "run.json").read_text())
+    del told["images"]
+    (tmp_path / "run.json").write_text(json.dumps(told))
+    runs.train(asked(), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("left", [0, 4, 3000])
+def test_a_damaged_checkpoint_is_named(small, tmp_path, left):
+    runs.train(asked(), tmp_path)
+    file = tmp_path / "checkpoint.npz"
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(ValueError, match=r"checkpoint\.npz is damaged: name another"):
+        runs.train(asked(), tmp_path, resume=True)
+
+
+def test_a_run_does_not_lie_in_its_pictures(album, capsys):
+    argv = ["train", "mlp", album, "--size", "8", "--batch-size", "4", "--epochs", "1"]
+    assert main([*argv, "--out", f"{album}/run"]) == 2
+    assert "run lies in the data, and would be a class" in capsys.readouterr().err
+    assert not os.path.exists(f"{album}/run")
+
+
+def test_a_class_whose_name_is_no_text_is_trained_on_and_drawn(album, tmp_path):
+    argv = ["train", "mlp", album, "--size", "8", "--batch-size", "4", "--epochs", "1"]
+    assert main([*argv, "--out", str(tmp_path / "run")]) == 0
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert told["classes"] == ["M\ufffdll", "Papier"]
+    assert (tmp_path / "run" / "confusion.png").exists()
+    # The same folder, named as a shell completes it.
+    argv[2] += "/"
+    assert main([*argv, "--out", str(tmp_path / "run"), "--resume"]) == 0
+
+
+def test_images_that_no_memory_holds_are_refused_in_one_line(album, tmp_path, capsys):
+    argv = ["train", "mlp", album, "--size", "20000000", "--out", str(tmp_path / "run")]
+    assert main(argv) == 2
+    assert capsys.readouterr().err.startswith("error: Unable to allocate ")
