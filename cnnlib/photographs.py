@@ -15,6 +15,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from PIL import Image
 
 from cnnlib import checks, datasets, explain, files, fooling, models, plots
+from cnnlib.datasets.folder import SYSTEM_FILES
 
 NETWORK = "efficientnet_lite0"
 # How far ahead the target's logit has to be to stay there when rounded to 8 bits.
@@ -34,9 +35,13 @@ class Reader:
         told, saved = Path(run, "run.json"), Path(run, "model.keras")
         if not (told.is_file() and saved.is_file()):
             raise ValueError(f"{run} holds no training run that has come to its end")
-        self.model = keras.models.load_model(saved)
-        self.names, self.part = json.loads(told.read_text())["classes"], 1
-        self.inputs = np.asarray
+        try:
+            self.names = json.loads(told.read_text())["classes"]
+            self.model = keras.models.load_model(saved, compile=False)
+        except Exception as error:  # a loader raises whatever it meets in a bad file
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"the run in {run} can't be read: {reason}") from error
+        self.part, self.inputs = 1, np.asarray
 
     def crop(self, picture: np.ndarray) -> np.ndarray:
         """The middle of a picture, uint8, as the network is shown it."""
@@ -76,8 +81,10 @@ def classify(
         raise ValueError(f"there are no pictures in {', '.join(paths)}")
     if explained is not None:
         kinds = FigureCanvasBase.get_supported_filetypes()
-        if (kind := Path(explained).suffix[1:]) not in kinds:
-            raise ValueError(f"pictures are {', '.join(kinds)}; given .{kind}")
+        if Path(explained).suffix[1:].lower() not in kinds:
+            raise ValueError(f"pictures are {', '.join(kinds)}; given {explained}")
+        if Path(explained).resolve() in [Path(file).resolve() for file in files]:
+            raise ValueError(f"{explained} is a picture itself: name another file")
         _writable(Path(explained).parent)
     if top is not None:
         checks.integer("classify", "top", top)
@@ -98,7 +105,8 @@ def classify(
             bar = "█" * round(20 * odds)
             print(f"  {odds:6.1%}  {bar:20}  {name}")
         crops.append(crop)
-        titles.append(f"{Path(file).name}\n{ranking[0][0]}, {ranking[0][1]:.0%}")
+        name = os.fsencode(Path(file).name).decode(errors="replace")
+        titles.append(f"{name}\n{ranking[0][0]}, {ranking[0][1]:.0%}")
     if explained is not None and crops:
         _draw(reader, np.stack(crops), titles, explained)
     return 1 if unread else 0
@@ -125,19 +133,12 @@ def fool(path: str, target: str, out: str) -> int:
     if logits[0].argmax() == label:
         raise ValueError(f"{path} is taken for {target} already")
     print(f"before: {_told(logits)}")
+    given = reader.model, x, int(logits[0].argmax()), label
+    options = {"searches": 2, "rounds": 8, "bounds": models.input_bounds(NETWORK)}
     with files.part(folder / "pictures") as part:
         part.mkdir()
         for lead in LEADS:
-            found = fooling.lbfgs(
-                reader.model,
-                x,
-                int(logits[0].argmax()),
-                label,
-                searches=2,
-                rounds=8,
-                lead=lead,
-                bounds=models.input_bounds(NETWORK),
-            )
+            found = fooling.lbfgs(*given, lead=lead, **options)
             written = part / "sum.png"
             Image.fromarray(models.to_pixels(NETWORK, found[0])).save(written)
             after = datasets.picture(written)
@@ -166,6 +167,7 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
         if Path(path).is_dir():
             inside = (p for p in Path(path).iterdir() if not p.name.startswith("."))
+            inside = (p for p in inside if p.name not in SYSTEM_FILES)
             yield from (str(p) for p in sorted(inside) if not p.is_dir())
         else:
             yield path
@@ -187,4 +189,6 @@ def _draw(reader, crops: np.ndarray, titles: Sequence[str], file: str) -> None:
     maps = explain.grad_cam(reader.model, reader.inputs(crops))
     alt = "Pictures, each with where its likeliest class is seen"
     columns = min(4, len(crops))
-    plots.overlay(crops, maps, titles, alt=alt, columns=columns).savefig(file)
+    drawn = plots.overlay(crops, maps, titles, alt=alt, columns=columns)
+    with files.written(Path(file)) as part:
+        drawn.savefig(part)

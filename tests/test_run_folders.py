@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlib import datasets, runs
+from cnnlib import datasets, photographs, runs
 from cnnlib.__main__ import main
 
 
@@ -67,6 +69,24 @@ def test_a_damaged_checkpoint_is_named(small, tmp_path, left):
         runs.train(asked(), tmp_path, resume=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("run.json", ""), ("run.json", "{}"), ("run.json", "[]"), ("model.keras", "PK")],
+)
+def test_a_damaged_run_is_named_in_one_line(tmp_path, album, name, content, capsys):
+    image = keras.Input((4, 4, 3))
+    flat = keras.layers.Flatten()(image)
+    keras.Model(image, keras.layers.Dense(2)(flat)).save(tmp_path / "model.keras")
+    (tmp_path / "run.json").write_text('{"classes": ["a", "b"]}')
+    picture = f"{album}/Papier/0.png"
+    assert main(["classify", picture, "--model", str(tmp_path)]) == 0
+    (tmp_path / name).write_text(content)
+    capsys.readouterr()
+    assert main(["classify", picture, "--model", str(tmp_path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: the run in {tmp_path} can't be read: ")
+
+
 def test_a_run_does_not_lie_in_its_pictures(album, capsys):
     argv = ["train", "mlp", album, "--size", "8", "--batch-size", "4", "--epochs", "1"]
     assert main([*argv, "--out", f"{album}/run"]) == 2
@@ -89,3 +109,63 @@ def test_images_that_no_memory_holds_are_refused_in_one_line(album, tmp_path, ca
     argv = ["train", "mlp", album, "--size", "20000000", "--out", str(tmp_path / "run")]
     assert main(argv) == 2
     assert capsys.readouterr().err.startswith("error: Unable to allocate ")
+
+
+class Told:
+    """In place of a run's network."""
+
+    names = ("a", "b")
+
+    def __init__(self, run):
+        pass
+
+    def crop(self, picture):
+        return picture[:4, :4]
+
+    def ranking(self, crop, top):
+        return [("a", 0.9), ("b", 0.1)]
+
+
+def test_a_drawing_takes_no_pictures_place_and_is_whole_or_not_there(
+    album, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(photographs, "Reader", Told)
+    picture = f"{album}/Papier/0.png"
+    before = datasets.picture(picture)
+    assert main(["classify", picture, "--explain", picture]) == 2
+    assert "0.png is a picture itself: name another file" in capsys.readouterr().err
+    np.testing.assert_array_equal(datasets.picture(picture), before)
+
+    class Drawn:
+        def savefig(self, file):
+            file.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(photographs.explain, "grad_cam", lambda *given: None)
+    monkeypatch.setattr(photographs.plots, "overlay", lambda *args, **options: Drawn())
+    monkeypatch.setattr(Told, "model", None, raising=False)
+    monkeypatch.setattr(Told, "inputs", lambda self, x: x, raising=False)
+    drawing = tmp_path / "drawn" / "SEEN.PNG"
+    assert main(["classify", picture, "--explain", str(drawing)]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert list(drawing.parent.iterdir()) == []
+
+
+def test_what_systems_leave_in_a_folder_is_no_picture(album, monkeypatch, capsys):
+    monkeypatch.setattr(photographs, "Reader", Told)
+    for name in ("Thumbs.db", "desktop.ini"):
+        Path(album, "Papier", name).write_text("no picture")
+    os.makedirs(f"{album}/__MACOSX/Papier")
+    assert main(["classify", f"{album}/Papier"]) == 0
+    assert capsys.readouterr().err == ""
+    assert len(datasets.image_folder(album, size=8).class_names) == 2
+
+
+@pytest.mark.parametrize("command", ["classify", "fool"])
+def test_a_command_that_is_stopped_says_so(command, album, monkeypatch, capsys):
+    def stopped(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(photographs, command, stopped)
+    assert main([command, album]) == 130
+    assert capsys.readouterr().err == "stopped\n"
