@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
+import matplotlib
 import numpy as np
 import scipy.special
 from matplotlib.backend_bases import FigureCanvasBase
@@ -185,6 +186,7 @@ def _writable(folder: Path) -> None:
         pass
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a file may be called Ba$$in
 def _draw(reader, crops: np.ndarray, titles: Sequence[str], file: str) -> None:
     maps = explain.grad_cam(reader.model, reader.inputs(crops))
     alt = "Pictures, each with where its likeliest class is seen"

@@ -3,8 +3,7 @@
 The run can be stopped at any time; it goes on at the end of the last whole epoch, and
 ends with the history that it would have had. The folder then has::
 
-    run.json         what was asked for, class names, a digest of the images, versions;
-                     at the end the results
+    run.json         what was asked for, class names, versions; at the end the results
     checkpoint.npz   weights, optimizer, random states, history: written whole or not
     history.csv      a line for each epoch
     model.keras      pixels from 0 to 255 in, logits out, for ``classify --model``
@@ -22,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
+import matplotlib
 import numpy as np
 import scipy.special
 from keras import layers
@@ -359,11 +359,11 @@ def train(settings: Settings, out: str, *, resume=False, tensorboard=False) -> f
             layer.trainable = not isinstance(layer, layers.BatchNormalization)
     history = go_on(model, last, images, folder, begin=begin, **options)
     if not np.isfinite([value for row in history for value in row.values()]).all():
-        file = folder / "history.csv"
-        raise ValueError(f"losses in {file} are no numbers: take a smaller rate")
+        raise ValueError(f"the loss in {folder}/history.csv is NaN: lower the rate")
     return _finish(model, data, folder, history, time.perf_counter() - start)
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a class may be called Ba$$in
 def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> float:
     """Save the model, look at the test set, and draw what came of it."""
     with files.written(folder / "model.keras") as part:

@@ -42,7 +42,7 @@ def album(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run_and_leaves_no_model(small, tmp_path):
     settings = asked(epochs=9, rate=1e30, optimizer="sgd", schedule="constant")
     for resume in (False, True):
-        with pytest.raises(ValueError, match=r"history\.csv are no numbers: take a sm"):
+        with pytest.raises(ValueError, match=r"history\.csv is NaN: lower the rate"):
             runs.train(settings, tmp_path, resume=resume)
     assert len(runs.kept(tmp_path)) < 9
     assert not (tmp_path / "model.keras").exists()
@@ -103,6 +103,16 @@ def test_a_class_whose_name_is_no_text_is_trained_on_and_drawn(album, tmp_path):
     # The same folder, named as a shell completes it.
     argv[2] += "/"
     assert main([*argv, "--out", str(tmp_path / "run"), "--resume"]) == 0
+
+
+def test_a_dollar_in_a_name_is_no_mathematics(album, tmp_path):
+    for name in ("Ba$$in", "$x^$"):
+        os.renames(f"{album}/{min(os.listdir(album))}", f"{album}/z{name}")
+    argv = ["train", "mlp", album, "--size", "8", "--batch-size", "4", "--epochs", "1"]
+    assert main([*argv, "--out", str(tmp_path / "run")]) == 0
+    picture = Path(f"{album}/zBa$$in/0.png").rename(tmp_path / "a $$.png")
+    argv = ["classify", str(picture), "--model", str(tmp_path / "run")]
+    assert main([*argv, "--explain", str(tmp_path / "seen.png")]) == 0
 
 
 def test_images_that_no_memory_holds_are_refused_in_one_line(album, tmp_path, capsys):
