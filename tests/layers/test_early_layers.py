@@ -5,6 +5,7 @@ from arrays import numbers
 from scipy import signal
 
 from cnnlib.layers import (
+    GaussianUnits,
     LocalResponseNormalization,
     RadialBasis,
     Subsampling2D,
@@ -115,3 +116,27 @@ def test_response_normalization_takes_an_odd_number_of_maps():
     for depth, said in ((4, "odd number of maps; given 4"), (0, "depth=1 or more")):
         with pytest.raises(ValueError, match=said):
             LocalResponseNormalization(depth=depth)
+
+
+def test_table_convolution_starts_evenly_about_zero_each_map_by_what_it_sees():
+    keras.utils.set_random_seed(0)
+    layer = TableConv2D([[0], list(range(100))], 5)
+    layer.build((None, 9, 9, 100))
+    for kernels, seen in zip(
+        np.split(np.asarray(layer.kernel), [1], axis=-1), (1, 100), strict=True
+    ):
+        limit = np.sqrt(3 / (25 * seen))
+        assert np.abs(kernels).max() <= limit
+        assert kernels.min() < -0.8 * limit < 0.8 * limit < kernels.max()
+    assert abs(kernels.mean()) < 0.05 * limit
+    assert not np.asarray(layer.bias).any()
+
+
+def test_gaussian_units_start_as_wide_as_points_of_a_cube_lie_apart():
+    keras.utils.set_random_seed(0)
+    layer = GaussianUnits(3)
+    layer.build((None, 24))
+    np.testing.assert_allclose(layer.precision, [0.5] * 3)
+    centres = np.asarray(layer.centres)
+    assert centres.shape == (3, 24)
+    assert 0 <= centres.min() < 0.2 < 0.8 < centres.max() <= 1

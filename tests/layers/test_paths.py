@@ -4,6 +4,7 @@ import pytest
 from arrays import numbers
 
 from cnnlib.layers import (
+    ColumnChoice,
     GatedSum,
     PaddedIdentity,
     SurvivalGate,
@@ -48,3 +49,10 @@ def test_a_gate_lets_through_and_carries_the_rest():
     np.testing.assert_allclose(np.asarray(layer([h, gate, x])), expected, atol=1e-6)
     np.testing.assert_allclose(expected[:, 0], x[:, 0])  # closed: the input
     assert layer.compute_output_shape([(3, 4)] * 3) == (3, 4)
+
+
+def test_no_column_is_alone_outside_training():
+    layer = ColumnChoice(4, ratio=1, seed=0)
+    x = np.ones((2, 3), "float32")
+    assert np.asarray(layer(x, training=True)).sum() == 1
+    np.testing.assert_array_equal(layer(x, training=False), np.zeros((1, 4)))

@@ -122,3 +122,15 @@ def test_images_that_were_standardized_are_refused(wrong):
     x = np.full((1, 4, 4, 1), wrong)
     with pytest.raises(ValueError, match="float from 0 to 1; given values from"):
         plots.overlay(x, np.ones((1, 4, 4)), alt="None.")
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_pictures_stand_in_as_many_columns_as_are_asked_for(columns):
+    x, masks = np.ones((3, 4, 4, 1)), np.ones((3, 4, 4), int)
+    how = {"alt": "Three.", "columns": columns}
+    for figure in (
+        plots.overlay(x, masks, **how),
+        plots.masked(x, masks, **how),
+        plots.mistakes(x, masks, masks, label=1, name="cell", **how),
+    ):
+        assert figure.axes[0].get_gridspec().ncols == columns

@@ -113,3 +113,15 @@ def test_metrics_stand_beside_each_other_under_their_own_names():
     for kind, name in zip(made, kinds, strict=True):
         again = type(kind).from_config(kind.get_config())
         assert (again.name, again.classes) == (name, 2)
+
+
+@pytest.mark.parametrize("kind", [MeanDice, MeanIoU, PixelAccuracy])
+def test_a_metric_has_the_type_that_is_asked_for(kind):
+    assert kind(2, dtype="float64").dtype == "float64"
+
+
+@pytest.mark.parametrize("kind", [MeanDice, MeanIoU, PixelAccuracy])
+def test_the_ends_of_labels_out_of_range_are_told_in_their_order(kind):
+    labels = np.array([[[-3, 0], [1, 7]]])
+    with pytest.raises(ValueError, match="from 0 to 1; given -3 to 7"):
+        kind(2).update_state(labels, np.zeros((1, 2, 2, 2), "float32"))
