@@ -288,6 +288,13 @@ def test_what_is_said_to_act_pointwise_moves_one_place_at_inference(layer):
     assert np.argwhere(moved).tolist() == [[2, 4]]
 
 
+@pytest.mark.parametrize("kind", [layers.LayerNormalization, layers.Softmax])
+def test_along_the_maps_is_pointwise_and_along_a_side_is_not(kind):
+    for axis, pointwise in ((-1, True), (3, True), (1, False), (2, False)):
+        found = graph.window(kind(axis=axis))
+        assert found == (graph.Window() if pointwise else None), axis
+
+
 def test_every_layer_that_is_said_to_act_pointwise_is_tried():
     tried = {type(layer).__name__ for layer in ALONE + JOINED}
     said = {name for name in graph.POINTWISE if hasattr(layers, name)}

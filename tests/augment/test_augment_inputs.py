@@ -181,6 +181,13 @@ def test_values_are_checked_within_a_model_too(layer, images, told):
         model.fit(images, np.zeros((len(images), 1)), verbose=0)
 
 
+def test_the_ends_of_what_is_not_finite_are_told_in_their_order():
+    x = X.astype("float32")
+    x[0, 2, 3] = np.inf
+    with pytest.raises(ValueError, match=r"takes finite images; given 0.5 to inf"):
+        Warp(rotation=3)(x, training=True)
+
+
 @pytest.mark.parametrize("label", [-1, 256, 0.5])
 def test_a_label_that_masks_cannot_hold_is_refused_where_it_would_be_used(label):
     masks = np.ones((2, 8, 9), "uint8")
