@@ -1,12 +1,10 @@
 """What a cell prints, in one piece between two figures."""
 
 import itertools
-import re
 from collections.abc import Iterable
 
+from nbconvert.preprocessors.coalescestreams import CR_PAT
 from nbformat import NotebookNode, v4
-
-OVERWRITTEN = re.compile(r"(?m)^.*\r(?=[^\n])")  # by what follows on the same line
 
 
 def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
@@ -23,7 +21,7 @@ def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
             continue
         for name in ("stdout", "stderr"):
             whole = "".join(piece.text for piece in pieces if piece.name == name)
-            if whole:
-                whole = OVERWRITTEN.sub("", whole)
+            if whole:  # what a carriage return wrote over is gone
+                whole = CR_PAT.sub("", whole)
                 found.append(v4.new_output("stream", name=name, text=whole))
     return found

@@ -116,10 +116,9 @@ def mistakes(
     for chosen, color, strength in kinds.values():
         tint = np.array(to_rgb(color))
         mixed[chosen] += strength * (tint - mixed[chosen])
-    figure = images(mixed, titles, alt=alt, columns=columns)
-    if height is None:
-        height = figure.get_figheight() + 0.5
-    figure.set_figheight(checks.number("mistakes", "height", height, above=0))
+    figure = images(mixed, titles, alt=alt, columns=columns, height=height)
+    if height is None:  # room for the legend
+        figure.set_figheight(figure.get_figheight() + 0.5)
     handles = [
         patches.Patch(color=color, alpha=strength, label=f"{name} {kind}")
         for kind, (_, color, strength) in kinds.items()

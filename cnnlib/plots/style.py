@@ -60,7 +60,7 @@ def bare(axes) -> None:
 
 def panels(figure: Figure, count: int, columns: int, **options) -> np.ndarray:
     """(rows, columns) axes of which the first ``count`` show, row by row."""
-    rows = -(-count // checks.integer("a grid of panels", "columns", columns))
+    rows = -(-count // columns)
     grid = figure.subplots(rows, columns, squeeze=False, **options)
     for axes in grid.flat[count:]:
         axes.set_axis_off()
