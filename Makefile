@@ -19,7 +19,7 @@ endif
 endif
 export JOBS
 
-.PHONY: help talk test test-jax test-oldest test-newest bench coverage mutants lab notebooks bands slides pages pdf sync record clean python env env-jax
+.PHONY: help talk test test-jax test-oldest test-newest bench coverage mutants survivors lab notebooks bands slides pages pdf sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -52,6 +52,9 @@ coverage: env ## count the lines and branches that tests run, and which of them 
 
 mutants: env ## plant faults and count those that tests notice; after coverage (COUNT=40)
 	@$(PY) -m tools.mutants $(if $(COUNT),--count $(COUNT))
+
+survivors: env ## show the faults that no test noticed to the notebooks; after mutants
+	@$(PY) -m tools.survivors
 
 lab: env ## open JupyterLab on the first notebook (PORT=8889 for another port)
 	@$(PY) -m tools lab --port $(PORT)

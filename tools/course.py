@@ -28,11 +28,14 @@ def read(path: Path) -> nbformat.NotebookNode:
     """The notebook that a file holds.
 
     Raises:
-        CourseError: it holds none, as after a merge with conflicts.
+        CourseError: it holds none, as after a merge with conflicts; or one with a cell,
+            an output or a field that notebooks do not have.
         OSError: it could not be read.
     """
     try:
-        return nbformat.read(path, as_version=4)
+        nb = nbformat.read(path, as_version=4)
+        nbformat.validate(nb)  # reading logs what is wrong, and goes on
+        return nb
     except OSError:
         raise
     except Exception as error:  # nbformat raises whatever it meets

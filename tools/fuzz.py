@@ -1,14 +1,16 @@
-"""Gives the readers of ``cnnlib`` damaged files, and counts what came but a refusal.
+"""Gives all that reads files damaged ones, and counts what came but a refusal.
 
     python -m tools.fuzz --count 100000 --seed 0
 
 Files are made small and whole, then changed at random. A set of known checksum comes
-out as it was, or is a ``ChecksumError``; a picture is read, or is a ``ValueError``: one
-line that names the file. All else is a fault: another error, a hang, memory far beyond
+out as it was, or is a ``ChecksumError``; a picture is read, or is a ``ValueError``; a
+notebook becomes a page and a deck, or is a ``CourseError``: one line that names the
+file. All else is a fault: another error, a hang, memory far beyond
 what was given. Files that showed one are kept in ``build/fuzz``.
 """
 
 import argparse
+import base64
 import collections
 import gzip
 import hashlib
@@ -29,16 +31,23 @@ from typing import NamedTuple
 from unittest import mock
 
 import keras
+import nbformat
 import numpy as np
+from nbformat import v4
 from PIL import Image
 
 from cnnlib import datasets
 from cnnlib.datasets import sequences
 from cnnlib.datasets.catalogue import IDX, SETS
+from cnnlib.models import torch_file
+from tools import build, render
+from tools.course import Course, CourseError, Lesson
+from tools.course import read as read_notebook
 
 KEPT = Path(__file__).parents[1] / "build/fuzz"
 SECONDS = 60  # of processor time for one file; more is a hang
 MEMORY = 4 << 30  # bytes to ask for: a picture of the most pixels allowed takes 3 GB
+NOTEBOOK = "notebooks/01_damaged.ipynb"
 GUNPOINT = b"@data\n1.5,-2,3:1\n4,5,6:2\n"
 TIFF, PNG = "tiff", "png"
 PICTURES = [(PNG, "L"), (PNG, "RGBA"), (PNG, "P"), (PNG, "I;16"), (TIFF, "I;16")]
@@ -52,7 +61,7 @@ class Kind(NamedTuple):
     file: str
     whole: dict[str, bytes]  # file and neighbours
     read: Callable[[Path], object]  # takes the folder they lie in
-    error: type[ValueError] = ValueError
+    error: type[Exception] = ValueError
 
 
 class Hang(BaseException):
@@ -83,6 +92,36 @@ def _picture(form: str, mode: str) -> bytes:
     made = io.BytesIO()
     image.save(made, form, sizes=[image.size])  # else so small an icon may be empty
     return made.getvalue()
+
+
+def _notebook() -> bytes:
+    """A notebook with a cell and an output of every kind."""
+    png = base64.b64encode(_picture(PNG, "L")).decode()
+    outputs = [
+        v4.new_output("stream", name="stdout", text="90 (between 85 and 97)\n"),
+        v4.new_output("execute_result", {"text/html": "<b>2</b>", "text/plain": "2"}),
+        v4.new_output(
+            "display_data", {"image/png": png}, metadata={"image/png": {"alt": "Grey."}}
+        ),
+        v4.new_output("error", ename="ZeroDivisionError", traceback=["\x1b[31mHere"]),
+    ]
+    title = "# A title\n\nA sentence.\n\n**Talk section:** 2 · **5 minutes**"
+    text = "## It holds\n\nFor $x^2$, [f](01_damaged.ipynb#it-holds): `f`.\n\n$$x_i$$"
+    cells = [v4.new_markdown_cell(title), v4.new_markdown_cell(text)]
+    cells += [v4.new_code_cell("f()", execution_count=1, outputs=[o]) for o in outputs]
+    kinds = ("slide", "slide", "fragment", "subslide", "-", "skip")
+    for i, (cell, kind) in enumerate(zip(cells, kinds, strict=True)):
+        cell.id, cell.metadata = f"cell-{i}", {"slideshow": {"slide_type": kind}}
+    return nbformat.writes(v4.new_notebook(cells=cells)).encode()
+
+
+def _build(at: Path) -> None:
+    """Make what the builder makes of a notebook."""
+    path, course = at / NOTEBOOK, Course(at)
+    nb = read_notebook(path)
+    for make in (render.page, render.deck):
+        make(course, nb, Lesson.of(path, nb), made_from="")
+    build.gather([path])
 
 
 def _load(name: str) -> Callable[[Path], object]:
@@ -145,6 +184,14 @@ def kinds() -> Iterator[dict[str, Kind]]:
         found[file] = Kind(
             file, whole, lambda at, file=file: datasets.picture(at / file)
         )
+    found["notebook"] = Kind(NOTEBOOK, {NOTEBOOK: _notebook()}, _build, CourseError)
+    weights = b"".join(pickle.dumps(part) for part in (0, 1001, {}, {}, []))
+    found["weights"] = Kind(
+        "weights.pth",
+        {"weights.pth": weights},
+        lambda at: [torch_file.read(at / "weights.pth", _sha(weights))],
+        OSError,
+    )
     small = {
         "mnist": SETS["mnist"]._replace(idx=digests),
         "cifar10": SETS["cifar10"]._replace(cifar=tuple(layouts)),
@@ -200,11 +247,14 @@ def fault(kind: Kind, place: Path, truth: object) -> str | None:
             return f"more than a line: {told!r}"
         if isinstance(error.__cause__, MemoryError):
             return f"more memory than there is: {told}"
-        named = str(place) in told and Path(kind.file).name in told
+        path = Path(kind.file)
+        named = str(place) in told and path.name in told
+        if kind.error is CourseError:
+            named = path.stem in told
         return None if named else f"the file is not named: {told}"
     except (Exception, Hang) as error:
         return f"{type(error).__name__}: {error}"
-    if kind.error is datasets.ChecksumError:
+    if kind.error in (datasets.ChecksumError, OSError):
         same = all(map(np.array_equal, found[:4], truth[:4]))
         return None if same else "other numbers, without a word"
     if isinstance(found, np.ndarray) and found.dtype != np.uint8:

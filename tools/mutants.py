@@ -6,8 +6,9 @@
 given the tests of its room and those that run through it, the latter and the quick ones
 first, until one fails. Each fault is planted in a copy of the tree, and its tests
 run in a child of a process that has imported Keras already. What came out is added to
-``build/mutants.csv`` at once, so that a run that was stopped goes on; the table by room
-is printed at the end. It is no part of ``make test``.
+``results/mutants.csv`` at once, so that a run that was stopped goes on; the table by
+room is printed at the end. What was found in a file that changed since is not counted,
+and tried again. It is no part of ``make test``.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import ast
 import collections
 import contextlib
 import csv
+import hashlib
 import os
 import random
 import resource
@@ -25,7 +27,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 from tools import faults
@@ -33,7 +35,7 @@ from tools import faults
 ROOT = Path(__file__).parents[1]
 MEASURED = ROOT / "build/coverage"
 COMPUTED = ROOT / "build/computed"
-RECORD = ROOT / "build/mutants.csv"
+RECORD = ROOT / "results/mutants.csv"
 PACKAGES = ("cnnlib", "tools")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", "__pycache__", ".*_cache")
 BUDGET = 90  # seconds of tests that a fault is given, as they take without it
@@ -63,6 +65,64 @@ def statement(tree: ast.Module, lineno: int) -> range | None:
         if node.lineno <= lineno <= last:
             lines = range(node.lineno, last + 1)
     return lines if inside else None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that can be planted, and who noticed it: a test, "none", or "" so far.
+
+    ``source`` is a digest of the file without it, ``number`` its place among the faults
+    of that file.
+    """
+
+    name: str
+    source: str
+    number: int
+    line: int
+    what: str
+    test: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from others, whoever noticed it."""
+        return self.name, self.source, self.number
+
+
+def digest(path: Path) -> str:
+    """The first digits of a file's sha256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+FIELDS = [field.name for field in fields(Fault)]
+
+
+def recorded() -> list[Fault]:
+    """The faults on record whose files are as they were; the last word on each."""
+    if not RECORD.exists():
+        return []
+    last = {}
+    with RECORD.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            numbers = {name: int(row[name]) for name in ("number", "line")}
+            fault = Fault(**row | numbers)
+            path = ROOT / fault.name
+            if path.exists() and digest(path) == fault.source:
+                last[fault.key] = fault
+    return list(last.values())
+
+
+def record(fault: Fault) -> None:
+    """Add what came out of a fault."""
+    RECORD.parent.mkdir(exist_ok=True)
+    begins = not RECORD.exists()
+    with RECORD.open("a", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        if begins:
+            rows.writerow(FIELDS)
+        rows.writerow(astuple(fault))
+    print(
+        f"{fault.name}:{fault.line}  {fault.what}  noticed by {fault.test}", flush=True
+    )
 
 
 class Reach:
@@ -209,13 +269,13 @@ class Place:
     """A copy of the tree, the fault that is planted there, and the child at work."""
 
     tree: Path
-    fault: tuple[str, str, str] = ("", "", "")
+    fault: Fault | None = None
     child: int = 0
 
-    def plant(self, fault: tuple[str, str, str], source: str, tests: list[str]) -> None:
+    def plant(self, fault: Fault, source: str, tests: list[str]) -> None:
         """Begin to look for the test that notices a fault."""
         self.fault = fault
-        self.child = forked(verdict, self.tree, fault[0], source, tests)
+        self.child = forked(verdict, self.tree, fault.name, source, tests)
 
     def ended(self) -> str | None:
         """The verdict, once it is known."""
@@ -246,24 +306,28 @@ def sample(only: str | None, number: int, seed: int) -> list[tuple[str, int]]:
     return turns[:number]
 
 
-def table(rows: list[list[str]]) -> str:
+def table(found: list[Fault]) -> str:
     """By room: how many faults were planted, and who noticed."""
     rooms = collections.defaultdict(collections.Counter)
-    for name, _, _, test in rows:
+    for fault in found:
         who = "its own"
-        if test == "none":
+        if fault.test.startswith("notebook"):
+            who = "notebooks"
+        elif fault.test.startswith("none"):
             who = "none"
-        elif "::" in test and not mirrors(test, name):
+        elif "::" in fault.test and not mirrors(fault.test, fault.name):
             who = "others"
-        rooms[room(name)][who] += 1
+        rooms[room(fault.name)][who] += 1
         rooms["all"][who] += 1
-    lines = [f"{'room':14} planted  by its own  by others  by none  noticed"]
+    who = ("its own", "others", "notebooks", "none")
+    head = "by its own  by others  by notebooks  by none  by tests  by all"
+    lines = [f"{'room':14} planted  {head}"]
     for name in sorted(rooms, key=lambda name: (name == "all", name)):
-        own, others, none = (rooms[name][w] for w in ("its own", "others", "none"))
-        total = own + others + none
+        own, others, notebooks, none = (rooms[name][w] for w in who)
+        total = own + others + notebooks + none
         lines.append(
-            f"{name:14} {total:7}  {own:10}  {others:9}  {none:7}  "
-            f"{(own + others) / total:6.0%}"
+            f"{name:14} {total:7}  {own:10}  {others:9}  {notebooks:12}  {none:7}  "
+            f"{(own + others) / total:8.0%}  {1 - none / total:6.0%}"
         )
     return "\n".join(lines)
 
@@ -292,8 +356,7 @@ def main() -> None:
     given = parser.parse_args()
     reach = Reach()
     preload()
-    rows = list(csv.reader(RECORD.open())) if RECORD.exists() else []
-    known = {tuple(row[:3]) for row in rows}
+    known = {fault.key for fault in recorded()}
     waiting = sample(given.room, given.count, given.seed)[::-1]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         places = [Place(Path(folder, f"course{i}")) for i in range(given.jobs)]
@@ -306,21 +369,16 @@ def main() -> None:
                 if place.child and (test := place.ended()) is not None:
                     if test.startswith("broken"):
                         sys.exit(f"error: {test}")
-                    rows.append([*place.fault, test])
-                    with RECORD.open("a", newline="") as file:
-                        csv.writer(file).writerow(rows[-1])
-                    name, line, what = place.fault
-                    print(f"{name}:{line}  {what}  noticed by {test}", flush=True)
+                    record(replace(place.fault, test=test))
                 while waiting and not place.child:
                     name, number = waiting.pop()
                     before = (ROOT / name).read_text()
                     source, line, what = faults.planted(before, number)
-                    fault = (name, str(line), what)
-                    if fault not in known:
-                        known.add(fault)
+                    fault = Fault(name, digest(ROOT / name), number, line, what)
+                    if fault.key not in known:
                         place.plant(fault, source, reach.tests(name, before, line))
             time.sleep(0.1)
-    print(table(rows))
+    print(table(recorded()))
 
 
 if __name__ == "__main__":

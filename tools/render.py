@@ -155,9 +155,12 @@ def pieces(text: str) -> list[str | claims.Verdict]:
 @lru_cache(maxsize=256)
 def compact(png: str) -> str:
     """The address of a PNG, given in base64: as lossless WebP where that is smaller."""
-    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
-        written = io.BytesIO()
-        picture.save(written, "webp", lossless=True, quality=50)
+    written = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
+            picture.save(written, "webp", lossless=True, quality=50)
+    except (ValueError, OSError, SyntaxError):  # base64's, and Pillow's
+        raise CourseError("the PNG of an output is damaged") from None
     webp, given = base64.b64encode(written.getvalue()).decode(), png.replace("\n", "")
     kind, least = ("webp", webp) if len(webp) < len(given) else ("png", given)
     return f"data:image/{kind};base64,{least}"
@@ -260,7 +263,7 @@ def _render(
     exporter = _Exporter(course, stems, template, anchors)
     try:
         made = exporter.from_notebook_node(nb, resources)[0]
-    except InvalidNotebook as error:  # an attachment that is not there
+    except (CourseError, InvalidNotebook) as error:  # no such attachment
         raise CourseError(f"{lesson.stem}: {error}") from None
     if asked := fetched(made):
         raise CourseError(

@@ -127,6 +127,12 @@ NO_NOTEBOOKS = [
     "{}",
     "[]",
     '{"cells": [], "metadata": {}, "nbformat": 5, "nbformat_minor": 0}',
+    # A cell without its source, and an output without its kind.
+    '{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}}], "metadata": {},'
+    ' "nbformat": 4, "nbformat_minor": 5}',
+    '{"cells": [{"cell_type": "code", "execution_count": 1, "id": "a", "metadata": {},'
+    ' "outputs": [{"text": "1"}], "source": "1"}], "metadata": {}, "nbformat": 4,'
+    ' "nbformat_minor": 5}',
 ]
 
 

@@ -40,6 +40,7 @@ def built(full_course):
 
 
 KINDS = pytest.mark.parametrize("kind", ["pages", "decks"])
+MAKE = pytest.mark.parametrize("make", [render.page, render.deck])
 
 
 def assert_fetches_nothing(soup):
@@ -84,8 +85,14 @@ def test_mathematics_is_drawn(built, kind):
 
 @pytest.mark.parametrize("latex", [r"\nosuchthing{x}", r"\begin{aligned} a", "a & b"])
 def test_mathematics_that_cannot_be_drawn_is_refused(latex):
-    with pytest.raises(CourseError, match="cannot draw"):
+    with pytest.raises(CourseError, match=r"^cannot draw"):
         mathml(latex)
+
+
+@MAKE
+def test_mathematics_that_cannot_be_drawn_is_told_with_its_notebook(course, make):
+    with pytest.raises(CourseError, match=r"^01_a: cannot draw & in \$a & b\$$"):
+        drawn(course, markdown("So $a & b$."), make=make)
 
 
 @KINDS
@@ -197,9 +204,6 @@ def drawn(course, *cells, make=render.page):
     return make(Course(course.root), nb, Lesson.of(path, nb), "")
 
 
-MAKE = pytest.mark.parametrize("make", [render.page, render.deck])
-
-
 @MAKE
 def test_a_raw_cell_is_shown_as_its_text(course, make):
     first = v4.new_raw_cell("a < b & <b>c</b>")
@@ -302,6 +306,15 @@ def test_what_would_be_fetched_from_elsewhere_is_refused(course, cell, asked, ma
 @MAKE
 def test_a_link_is_fetched_by_nobody(course, make):
     assert REMOTE in drawn(course, markdown(f"[a cat]({REMOTE})"), make=make)
+
+
+@MAKE
+@pytest.mark.parametrize("cut", [101, 800])  # no base64; no whole PNG
+def test_a_damaged_picture_is_told_in_one_line(course, make, cut):
+    shown = picture()
+    shown.data["image/png"] = shown.data["image/png"][:cut]
+    with pytest.raises(CourseError, match=r"^01_a: the PNG of an output is damaged$"):
+        drawn(course, code("draw()", "slide", outputs=[shown]), make=make)
 
 
 def test_an_attachment_that_is_not_there_is_named(course):

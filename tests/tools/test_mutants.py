@@ -1,6 +1,8 @@
 """Faults are planted one at a time, and only tests that reach a line look for them."""
 
 import ast
+import csv
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import faults, mutants
+from tools import faults, mutants, survivors
 
 ROOT = Path(__file__).parents[2]
 SOURCE = '''"""Scores of 3 in all."""
@@ -118,21 +120,45 @@ def test_which_tests_are_a_files_own(test, name, mirrored):
     assert mutants.mirrors(test, name) == mirrored
 
 
+def fault(name, test, line=3):
+    return mutants.Fault(name, "0" * 12, 0, line, "0 → 1", test)
+
+
 def test_the_table_counts_by_room_and_adds_up():
-    rows = [
-        ["cnnlib/fooling/lbfgs.py", "3", "0 → 1", "none"],
-        ["cnnlib/fooling/lbfgs.py", "4", "0 → 1", "tests/fooling/test_lbfgs.py::test"],
-        ["cnnlib/runs.py", "5", "0 → 1", "tests/models/test_unet.py::test_a"],
-        ["tools/lines.py", "6", "0 → 1", "import"],
-        ["tools/lines.py", "7", "0 → 1", "hang"],
+    found = [
+        fault("cnnlib/fooling/lbfgs.py", "none"),
+        fault("cnnlib/fooling/lbfgs.py", "notebook 13"),
+        fault("cnnlib/fooling/lbfgs.py", survivors.NONE),
+        fault("cnnlib/fooling/lbfgs.py", "tests/fooling/test_lbfgs.py::test"),
+        fault("cnnlib/runs.py", "tests/models/test_unet.py::test_a"),
+        fault("tools/lines.py", "import"),
+        fault("tools/lines.py", "hang"),
     ]
-    table = [line.split() for line in mutants.table(rows).splitlines()[1:]]
+    table = [line.split() for line in mutants.table(found).splitlines()[1:]]
     assert table == [
-        ["fooling", "2", "1", "0", "1", "50%"],
-        ["runs", "1", "0", "1", "0", "100%"],
-        ["tools", "2", "2", "0", "0", "100%"],
-        ["all", "5", "3", "1", "1", "80%"],
+        ["fooling", "4", "1", "0", "1", "2", "25%", "50%"],
+        ["runs", "1", "0", "1", "0", "0", "100%", "100%"],
+        ["tools", "2", "2", "0", "0", "0", "100%", "100%"],
+        ["all", "7", "3", "1", "1", "2", "57%", "71%"],
     ]
+
+
+def test_the_last_word_on_a_fault_counts_and_none_on_a_file_that_changed(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    monkeypatch.setattr(mutants, "RECORD", tmp_path / "results/mutants.csv")
+    file = tmp_path / "a.py"
+    file.write_text("A = 1\n")
+    assert mutants.recorded() == []
+    one = mutants.Fault("a.py", mutants.digest(file), 0, 1, "1 → 2", "none")
+    other = dataclasses.replace(one, number=1)
+    gone = dataclasses.replace(one, name="b.py")
+    for word in (one, other, gone, dataclasses.replace(one, test="notebook 02")):
+        mutants.record(word)
+    assert mutants.recorded() == [dataclasses.replace(one, test="notebook 02"), other]
+    file.write_text("A = 2\n")
+    assert mutants.recorded() == []
 
 
 def test_without_coverage_it_says_what_comes_first(tmp_path):
@@ -172,14 +198,18 @@ def test_a_small_tree_from_coverage_to_table(tmp_path):
     noticed, table = again.stdout.split("room")
     assert first.stdout.count("noticed by") == 4
     assert noticed.count("noticed by") == 2
-    assert table.splitlines()[1].split() == ["shapes", "6", "2", "0", "4", "33%"]
-    rows = (tmp_path / "build/mutants.csv").read_text().splitlines()
-    assert sorted(row.partition("/shapes/")[2] for row in rows) == [
-        "square.py,10,7 → 8,none",
-        "square.py,10,another Add,none",
-        "square.py,2,2 → 3,tests/shapes/test_square.py::test_double",
-        "square.py,2,another Mult,tests/shapes/test_square.py::test_double",
-        "square.py,6,2 → 3,none",
-        "square.py,6,another Div,none",
+    rows = "shapes 6 2 0 0 4 33% 33%"
+    assert table.splitlines()[1].split() == rows.split()
+    with (tmp_path / "results/mutants.csv").open() as file:
+        found = [
+            (row["line"], row["what"], row["test"]) for row in csv.DictReader(file)
+        ]
+    assert sorted(found) == [
+        ("10", "7 → 8", "none"),
+        ("10", "another Add", "none"),
+        ("2", "2 → 3", "tests/shapes/test_square.py::test_double"),
+        ("2", "another Mult", "tests/shapes/test_square.py::test_double"),
+        ("6", "2 → 3", "none"),
+        ("6", "another Div", "none"),
     ]
     assert (tmp_path / "cnnlib/shapes/square.py").read_text().count("return") == 3
