@@ -280,8 +280,11 @@ def _opened(out: Path, settings: Settings, data, resume: bool) -> None:
         return
     if not resume:
         raise ValueError(f"{out} holds a run already: --resume goes on with it")
-    # An older run does not tell its images.
-    before = {"images": asked["images"]} | json.loads(file.read_text())
+    try:
+        before = dict(json.loads(file.read_text()))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file} is damaged: name another folder") from error
+    before = {"images": asked["images"]} | before  # an older run does not tell them
     if other := ", ".join(k for k in asked if before.get(k) != asked[k]):
         raise ValueError(f"{out} holds another run, which differs in {other}")
 
@@ -371,24 +374,21 @@ def _finish(model, data, folder: Path, history: list[dict], seconds: float) -> f
         model.save(part)
     names, truth = data.class_names, data.y_test
     asked = json.loads((folder / "run.json").read_text())
-    asked["seconds"] = round(seconds, 1)
-    accuracy, drawn = float("nan"), {}
+    accuracy, drawn, asked["seconds"] = float("nan"), {}, round(seconds, 1)
     if len(data.x_test):
         odds = scipy.special.softmax(model.predict(data.x_test, verbose=0), axis=1)
         answer = odds.argmax(axis=1)
         accuracy = asked["test_accuracy"] = float(np.mean(answer == truth))
         table = confusion_matrix(truth, answer, labels=range(len(names)))
-        alt = "True classes against answers"
-        drawn["confusion"] = plots.confusion(table, names, alt=alt)
+        drawn["confusion"] = plots.confusion(table, names, alt="True classes, answers")
         wrong = np.flatnonzero(answer != truth)
         worst = wrong[np.argsort(-odds[wrong, answer[wrong]])][:16]
         if len(worst):
             titles = [f"{names[truth[i]]}:\n{names[answer[i]]}" for i in worst]
             alt = "The mistakes of which the network is surest: true class, answer"
             drawn["errors"] = plots.images(data.x_test[worst], titles, alt=alt)
-    epochs, *losses = (
-        [r[key] for r in history] for key in ("epoch", "loss", "val_loss")
-    )
+    keys = ("epoch", "loss", "val_loss")
+    epochs, *losses = ([row[key] for row in history] for key in keys)
     curves = dict(zip(("training", "held out"), losses, strict=True))
     axes = {"xlabel": "epoch", "ylabel": "loss", "alt": "Losses"}
     drawn["curves"] = plots.lines(epochs, curves, **axes)

@@ -69,6 +69,15 @@ def test_a_damaged_checkpoint_is_named(small, tmp_path, left):
         runs.train(asked(), tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("content", ["", '{"model": "mlp",', "3"])
+def test_a_run_whose_settings_are_damaged_does_not_go_on(small, tmp_path, content):
+    runs.train(asked(), tmp_path)
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=r"run\.json is damaged: name another folder"):
+        runs.train(asked(), tmp_path, resume=True)
+    assert (tmp_path / "run.json").read_text() == content
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("run.json", ""), ("run.json", "{}"), ("run.json", "[]"), ("model.keras", "PK")],
