@@ -280,11 +280,10 @@ def _opened(out: Path, settings: Settings, data, resume: bool) -> None:
         return
     if not resume:
         raise ValueError(f"{out} holds a run already: --resume goes on with it")
-    try:
-        before = dict(json.loads(file.read_text()))
+    try:  # an older run does not tell its images
+        before = {"images": asked["images"]} | json.loads(file.read_text())
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file} is damaged: name another folder") from error
-    before = {"images": asked["images"]} | before  # an older run does not tell them
     if other := ", ".join(k for k in asked if before.get(k) != asked[k]):
         raise ValueError(f"{out} holds another run, which differs in {other}")
 
