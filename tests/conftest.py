@@ -1,11 +1,17 @@
 import gc
 import os
+import signal
 import tempfile
 
 # One thread for each worker of pytest, as many as there are cores: with more they wait
 # for each other. TensorFlow reads this when it is imported.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
+# A shell starts what it puts into the background deaf to Ctrl-C, and all that this
+# starts would be so, too: tests that interrupt something would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import keras
