@@ -33,6 +33,8 @@ def area(width, height=2):
 '''
 ABOVE = """from pathlib import Path
 
+import pytest
+
 from cnnlib.shapes.square import double, half, unused
 
 
@@ -42,6 +44,11 @@ def test_double():
 
 def test_half_runs():
     assert half(0) == 0
+
+
+@pytest.mark.skip
+def test_skipped():
+    assert False
 
 
 def test_half_fails_elsewhere():
@@ -180,6 +187,9 @@ def test_a_small_tree_from_coverage_to_table(tmp_path):
     )
     (tmp_path / "tests/shapes/test_square.py").write_text(
         ABOVE.format(root=str(tmp_path))
+    )
+    (tmp_path / "tests/shapes/test_nowhere.py").write_text(
+        "import pytest\n\npytest.importorskip('nowhere')\n"
     )
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
     measured = ["--cov", "--cov-context=test", "--cov-fail-under=0"]
