@@ -146,8 +146,8 @@ class Reach:
     def tests(self, name: str, source: str, lineno: int) -> list[str]:
         """The tests that a fault in a line is given, in the order in which they run.
 
-        Those of its room, and those that run through it. Where none does, as through
-        what runs at import, any may notice.
+        Those that run through it, then those of its room. Where none does, as through
+        what runs at import, any may notice: those of its room come first.
         """
         if name not in self._by_line:
             self._by_line[name] = self._data.contexts_by_lineno(name)
@@ -160,7 +160,11 @@ class Reach:
         own = {test for test in self.seconds if mirrors(test, name)}
         order = sorted(
             own | through if through else self.seconds,
-            key=lambda test: (test not in through, self.seconds.get(test, 1.0)),
+            key=lambda test: (
+                test not in through,
+                test not in own,
+                self.seconds.get(test, 1.0),
+            ),
         )
         chosen, total = [], 0.0
         for test in order:

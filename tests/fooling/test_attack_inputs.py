@@ -125,7 +125,10 @@ def test_a_model_is_left_as_it_was(attack):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("bounds", [(1, 0), (0, 0), 1, (0, np.inf), (0, 1, 2), "ab"])
+NO_BOUNDS = [(1, 0), (0, 0), 1, (0, np.inf), (-3e38, 3e38), (0, 1, 2), "ab"]
+
+
+@pytest.mark.parametrize("bounds", NO_BOUNDS)
 def test_bounds_that_are_none_are_refused(attack, bounds):
     refuse(attack, ValueError, r"takes bounds=\(low, high\)", bounds=bounds)
 
