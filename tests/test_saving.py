@@ -93,6 +93,55 @@ def test_a_saved_layer_computes_the_same(layer, inputs, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.fixture(params=["bfloat16", "float64"])
+def another_default(request):
+    """Another default precision for numbers, once what it is used for is called."""
+
+    def begin():
+        keras.config.set_floatx(request.param)
+
+    yield begin
+    keras.config.set_floatx("float32")
+
+
+# The last has layers of Keras's, which draw in the default precision.
+@pytest.mark.parametrize(("layer", "inputs"), LAYERS[:-1], ids=lambda x: called(x))
+def test_a_layer_computes_and_draws_in_its_own_precision(
+    layer, inputs, another_default
+):
+    values = inputs if len(inputs) > 1 else inputs[0]
+    layer(values)  # which makes its weights
+    saved = json.dumps(keras.saving.serialize_keras_object(layer))
+    weights = layer.get_weights()
+
+    def outputs():
+        again = keras.saving.deserialize_keras_object(json.loads(saved))
+        again(values)
+        again.set_weights(weights)
+        found = [again(values, training=training) for training in (False, *[True] * 9)]
+        return [keras.ops.convert_to_numpy(x) for x in found]
+
+    expected = outputs()
+    another_default()
+    for one, other in zip(outputs(), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("thing", OTHERS[1:], ids=called)
+def test_a_loss_or_a_metric_computes_in_its_own_precision(thing, another_default):
+    classes = getattr(thing, "classes", 2)
+    logits = rng.normal(size=(2, 4, 4, classes)).astype("float32")
+    labels = rng.integers(0, 2, (2, 4, 4))
+
+    def value():
+        again = type(thing).from_config(thing.get_config())
+        return float(again(labels, logits))
+
+    expected = value()
+    another_default()
+    assert value() == expected
+
+
 def test_every_object_that_keras_must_find_in_a_file_is_tried():
     rooms = ("cnnlib.augment", "cnnlib.layers", "cnnlib.segmentation")
     registered = keras.saving.get_custom_objects().values()

@@ -48,7 +48,7 @@ class Crop(Moving):
             flips = ("vertical", "horizontal")[i] in (self.flip or "")
             back = u[:, 2 + i] < 0.5 * flips
             last = (self.size or (height, width))[i] - 1
-            signs.append(ops.where(back, -1.0, 1.0))
+            signs.append(1 - 2 * ops.cast(back, "float32"))
             starts.append(ops.where(back, start + last, start))
         none = ops.zeros_like(u[:, 0])
         rows = [signs[0], none, starts[0], none, signs[1], starts[1]]

@@ -52,14 +52,14 @@ class Warp(Moving):
         if self.flip or any(low < high for low, high in self._ranges):
             u = keras.random.uniform((n, 7), dtype="float32", seed=self.generator)
         else:  # as in an Elastic alone, which draws enough
-            u = ops.zeros((n, 7))
+            u = ops.zeros((n, 7), "float32")
         rotation, zoom, translation, shear = self._ranges
         ranges = [rotation, np.log(zoom), translation, translation, shear]
         turn, zoom, down, right, lean = (
             low + (high - low) * u[:, i] for i, (low, high) in enumerate(ranges, 2)
         )
         flip = [
-            ops.where(u[:, i] < 0.5, -1.0, 1.0) if axis in (self.flip or "") else 1.0
+            1 - 2 * ops.cast(axis in (self.flip or "") and u[:, i] < 0.5, "float32")
             for i, axis in enumerate(("vertical", "horizontal"))
         ]
         return matrices(height, width, flip, turn, ops.exp(zoom), (down, right), lean)

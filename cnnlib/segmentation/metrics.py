@@ -47,7 +47,7 @@ class _Counted(keras.metrics.Metric):
     def result(self):
         """The mean over the classes that occur or are predicted."""
         counts = ops.cast(self.counts, "float32")
-        counts = counts[:-1] * ops.where(ops.sum(counts[-1]) > 0, float("nan"), 1.0)
+        counts = ops.where(ops.sum(counts[-1]) > 0, float("nan"), counts[:-1])
         true, taken = ops.sum(counts, axis=1), ops.sum(counts, axis=0)
         scores = self.score(ops.diagonal(counts), true, taken)
         there = ops.logical_not(ops.isnan(scores))

@@ -172,6 +172,8 @@ def test_a_bilinear_kernel_is_caffes():
     assert not kernel[:, :, 1, 0].any()
     odd = ops.convert_to_numpy(Bilinear()((3, 3, 1, 1)))[:, :, 0, 0]
     np.testing.assert_allclose(odd, np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]))
+    asked = keras.backend.standardize_dtype(Bilinear()((2, 2, 1, 1), "float16").dtype)
+    assert asked == "float16"
 
 
 def test_fixed_kernels_stay_and_learned_ones_do_not(narrow):
