@@ -75,9 +75,9 @@ def _weights(places, interpolation: str):
 def _folded(i, side: int, fill_mode: str):
     """The pixel from 0 to side − 1 that stands for the i-th."""
     if fill_mode == "reflect":
-        i = ops.mod(i, 2 * side)
+        i = i % (2 * side)
         return ops.minimum(i, 2 * side - 1 - i)
     if fill_mode == "mirror" and side > 1:
-        i = ops.mod(i, 2 * side - 2)
+        i = i % (2 * side - 2)
         return ops.minimum(i, 2 * side - 2 - i)
     return ops.clip(i, 0, side - 1)
