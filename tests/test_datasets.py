@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import pickle
 import re
@@ -412,6 +413,14 @@ def test_an_archive_that_is_none_is_refused_in_one_line(folder, small):
     """Python's tarfile says in several lines what each of its methods met."""
     path = folder / "cifar-10-python.tar.gz"
     path.write_bytes(b"no archive at all")
+    refused("cifar10", path, "damaged or cut short")
+
+
+def test_an_archive_is_not_unpacked_by_trial(folder, small):
+    """A file of LZMA states how much memory it wants, up to 4 GB."""
+    path = folder / "cifar-10-python.tar"
+    pack(path, "cifar-10-batches-py", small.files["cifar-10-batches-py"])
+    path.write_bytes(lzma.compress(path.read_bytes()))
     refused("cifar10", path, "damaged or cut short")
 
 

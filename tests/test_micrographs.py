@@ -52,6 +52,13 @@ def test_other_pixels_are_refused(stack, part):
         datasets.isbi2012()
 
 
+def test_a_damaged_slice_is_named(stack):
+    path = stack[0] / "image" / "3.png"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"image/3\.png can't be read as an image"):
+        datasets.isbi2012()
+
+
 def test_another_size_is_refused(stack):
     Image.fromarray(np.zeros((6, 7), "uint8")).save(stack[0] / "image" / "2.png")
     with pytest.raises(datasets.ChecksumError, match=r"2\.png .* shape \(6, 7\)"):

@@ -1,5 +1,6 @@
 """One picture from a file, however it was saved, and its centre."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -149,3 +150,19 @@ def test_a_large_picture_is_read_without_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 7)  # twice that is too many
     with pytest.raises(ValueError, match=r"a\.png can't be read as an image"):
         datasets.picture(tmp_path / "a.png")
+
+
+def test_no_more_memory_is_asked_for_than_a_file_could_fill(tmp_path):
+    """What it states of itself may be anything: here 2 GB of pixels in 100 bytes."""
+    path = tmp_path / "a.png"
+    Image.new("L", (4, 4)).save(path)
+    content = path.read_bytes()
+    at = content.index(b"IDAT") - 4
+    path.write_bytes(content[:at] + b"\x7f\xff\xff\xff" + content[at + 4 :])
+    tracemalloc.start()
+    try:
+        datasets.picture(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100e6

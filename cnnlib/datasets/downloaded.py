@@ -196,7 +196,8 @@ def _folder_members(spec: Set, folder: Path, digests: dict) -> Iterator[bytes]:
 def _archive_members(layout: CifarLayout, archive: Path) -> Iterator[bytes]:
     contents = {}
     try:
-        with tarfile.open(archive) as tar:
+        # Not by trial: what looks like LZMA may ask for any memory.
+        with tarfile.open(archive, f"r:{'gz' * (archive.suffix == '.gz')}") as tar:
             for member in tar:
                 if member.isfile() and member.name.startswith(f"{layout.folder}/"):
                     contents[Path(member.name).name] = tar.extractfile(member).read()

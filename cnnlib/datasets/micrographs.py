@@ -1,11 +1,11 @@
 """Electron micrographs to segment: the ISBI 2012 challenge, if its files are there."""
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from cnnlib.datasets.downloaded import ChecksumError, data_folder, verify
 from cnnlib.datasets.drawn import Membranes
+from cnnlib.datasets.pictures import opened
 
 COUNT, SIDE = 30, 512
 # SHA-256 of all pixels, image after image.
@@ -41,7 +41,7 @@ def _stack(part: str) -> np.ndarray:
         )
     slices = []
     for path in paths:
-        with Image.open(path) as image:
+        with opened(path) as image:
             slices.append(np.asarray(image.convert("L")))
         if slices[-1].shape != (SIDE, SIDE):
             raise ChecksumError(

@@ -1,5 +1,6 @@
 """One picture of one's own, as users have them, and as a network is shown it."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,17 +86,16 @@ def opened(file: Path) -> Iterator[Image.Image]:
     """The image, its pixels not yet decoded; every error in the block names the file.
 
     Pillow warns of large images and refuses those of twice that size, 179 million
-    pixels; the former are fine here.
+    pixels; the former are fine here. No chunk is taken to be longer than its file.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
+            with Image.open(io.BytesIO(Path(file).read_bytes())) as image:
                 yield image
     except Exception as error:  # a decoder raises whatever it meets in a damaged file
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = str(error) or type(error).__name__
-        reason = "Pillow knows no such format" if unknown else reason
+        told = {UnidentifiedImageError: "Pillow knows no such format"}
+        reason = told.get(type(error), str(error)) or type(error).__name__
         raise ValueError(f"{file} can't be read as an image: {reason}") from error
 
 
