@@ -197,7 +197,7 @@ def _archive_members(layout: CifarLayout, archive: Path) -> Iterator[bytes]:
     contents = {}
     try:
         # Not by trial: what looks like LZMA may ask for any memory.
-        with tarfile.open(archive, f"r:{'gz' * (archive.suffix == '.gz')}") as tar:
+        with tarfile.open(archive, "r:gz" if archive.suffix == ".gz" else "r:") as tar:
             for member in tar:
                 if member.isfile() and member.name.startswith(f"{layout.folder}/"):
                     contents[Path(member.name).name] = tar.extractfile(member).read()

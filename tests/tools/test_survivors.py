@@ -18,9 +18,7 @@ def course(tmp_path, monkeypatch):
 
     def check(tree, number, *measure):
         seen.append((number, (tree / "cnnlib/square.py").read_text()))
-        if number == "03":
-            raise subprocess.TimeoutExpired("check", survivors.LIMIT)
-        failed = number == "02" and "3" in seen[-1][1]
+        failed = number in ("02", "03") and "3" in seen[-1][1]
         return subprocess.CompletedProcess([], int(failed), f"{number} differs")
 
     for module in (mutants, survivors):
@@ -40,7 +38,7 @@ def the_fault(number):
     [
         (["01", "02", "04"], "notebook 02", ["01", "02"]),
         (["01"], survivors.NONE, ["01"]),
-        (["03", "02"], "notebook 03", ["03"]),  # it never ends
+        (["03", "02"], "notebook 03", ["03"]),
         ([], survivors.NONE, []),
     ],
 )
