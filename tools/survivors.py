@@ -1,74 +1,43 @@
-"""Shows the faults that no test noticed to the notebooks that run through their lines.
+"""Shows the faults that no test noticed to the notebooks that reach their files.
 
     make survivors          (after make mutants)
 
-A notebook notices where one of its outputs comes out different. Which notebooks run
-through a line is measured first, and kept in ``build/coverage/notebooks`` (``python -m
-coverage report --data-file=build/coverage/notebooks`` tells what they run of the
-library). What came out is added to ``results/mutants.csv``.
+A notebook notices where one of its outputs comes out different, and does not without
+the fault. What came out is added to ``results/mutants.csv``.
 """
 
-import ast
 import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from tools import faults, mutants
 from tools.course import Course
+from tools.execute import quick_env
 from tools.runner import jobs_of
+from tools.stale import Keys
 
 ROOT = mutants.ROOT
-MEASURED = mutants.MEASURED / "notebooks"
 NONE = "none, nor by notebooks"
 
 
-def check(tree: Path, number: str, *measure: str) -> subprocess.CompletedProcess:
+def check(tree: Path, number: str) -> subprocess.CompletedProcess:
     """Run the checks of one notebook and of its solutions in a copy of the tree.
 
     They end what hangs, too.
     """
     return subprocess.run(
-        [sys.executable, *measure, "-m", "tools", "--jobs", "1", "check", number],
+        [sys.executable, "-m", "tools", "--jobs", "1", "check", number],
         cwd=tree,
         env=os.environ | {"PYTHONPATH": str(tree), "CNNLIB_SCALE": "quick"},
         capture_output=True,
         text=True,
     )
-
-
-def measured(trees: "Trees", numbers: list[str]) -> dict[str, float]:
-    """Measure what each notebook runs, where that is not known yet; their seconds.
-
-    Raises:
-        SystemExit: a notebook fails without any fault.
-    """
-    options = ["-m", "coverage", "run", "--parallel-mode", f"--data-file={MEASURED}"]
-
-    def seconds(number: str) -> float:
-        note = MEASURED.with_name(f"notebooks-{number}.seconds")
-        if not note.exists():
-            start = time.monotonic()
-            with trees.one() as tree:
-                done = check(tree, number, *options, f"--context={number}")
-            if done.returncode:
-                sys.exit(f"error: {number} fails without a fault:\n{done.stdout}")
-            note.write_text(str(time.monotonic() - start))
-            print(f"{number} measured", flush=True)
-        return float(note.read_text())
-
-    with ThreadPoolExecutor(len(trees.all)) as pool:
-        took = dict(zip(numbers, pool.map(seconds, numbers), strict=True))
-    if not MEASURED.exists():
-        combine = ["coverage", "combine", f"--data-file={MEASURED}"]
-        subprocess.run([sys.executable, "-m", *combine], cwd=ROOT, check=True)
-    return took
 
 
 class Trees:
@@ -95,39 +64,28 @@ def noticed(trees: Trees, fault: mutants.Fault, numbers: list[str]) -> str:
     clean = (ROOT / fault.name).read_text()
     source, _, _ = faults.planted(clean, fault.number)
     with trees.one() as tree:
-        (tree / fault.name).write_text(source)
-        try:
-            for number in numbers:
-                if check(tree, number).returncode:
-                    return f"notebook {number}"
-        finally:
+        for number in numbers:
+            (tree / fault.name).write_text(source)
+            failed = check(tree, number).returncode
             (tree / fault.name).write_text(clean)
+            if failed and not check(tree, number).returncode:
+                return f"notebook {number}"
     return NONE
 
 
 def main() -> None:
-    """Show every fault that is left to notebooks, quick ones first; print the table."""
-    from coverage import CoverageData
-
-    left = [
-        fault
-        for fault in mutants.recorded()
-        if fault.test == "none" and fault.name.startswith("cnnlib")
-    ]
-    notebooks = [path.stem[:2] for path in Course(ROOT).notebooks()]
+    """Show every fault that is left to notebooks, in their order; print the table."""
+    course = Course(ROOT)
+    known = Keys(course, quick_env())
+    reached = {path.stem[:2]: known.files(path) for path in course.notebooks()}
+    left = [fault for fault in mutants.recorded() if fault.test == "none"]
     with tempfile.TemporaryDirectory(prefix="survivors-") as folder:
         trees = Trees(Path(folder), jobs_of(os.environ.get("JOBS")))
-        took = measured(trees, notebooks)
-        data = CoverageData(str(MEASURED))
-        data.read()
 
         def work(fault: mutants.Fault) -> None:
-            by_line = data.contexts_by_lineno(fault.name)
-            tree = ast.parse((ROOT / fault.name).read_text())
-            lines = mutants.statement(tree, fault.line) or by_line
-            through = {name for line in lines for name in by_line.get(line, ())} - {""}
-            test = noticed(trees, fault, sorted(through, key=took.get))
-            mutants.record(replace(fault, test=test))
+            file = ROOT / fault.name
+            numbers = [number for number, files in reached.items() if file in files]
+            mutants.record(replace(fault, test=noticed(trees, fault, numbers)))
 
         with ThreadPoolExecutor(len(trees.all)) as pool:
             list(pool.map(work, left))
