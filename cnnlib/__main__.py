@@ -4,10 +4,12 @@ import argparse
 import ast
 import sys
 from dataclasses import asdict, fields
+from functools import partial
 
 from cnnlib import models, photographs, runs
 from cnnlib.datasets import NAMES
 from cnnlib.models.summary import summary, table
+from cnnlib.runs import processes
 
 
 def catalogue() -> str:
@@ -68,6 +70,8 @@ def main(argv: list[str] | None = None) -> int:
         trained.add_argument(flag, type=kind, help=HELP.get(key, "{}").format(default))
     trained.add_argument("--transfer", action="store_true", default=None, help=HEAD)
     trained.add_argument("--resume", action="store_true", help="go on with the run")
+    trained.add_argument("--processes", type=int, default=1, help=PROCESSES)
+    trained.add_argument("--port", type=int, help="where they meet; any that is free")
     trained.add_argument("--tensorboard", action="store_true", help="log for it, too")
     args = parser.parse_args(argv)
     try:
@@ -95,6 +99,7 @@ HELP = {name: f"{', '.join(known)}; {{}}" for name, known in runs.CHOICES.items(
     "rate": "the highest learning rate; {}",
     "validation": "the part of the training images that is held out; {}",
 }
+PROCESSES = "how many share each batch, on Keras's JAX backend; 1"
 HEAD = "begin with ImageNet's weights: a new last layer, then all but normalization"
 
 
@@ -107,8 +112,12 @@ def train(args: argparse.Namespace) -> int:
         if key not in settings:
             raise ValueError(f"train takes a {key}, or a recipe that names one")
     options = {"resume": args.resume, "tensorboard": args.tensorboard}
-    accuracy = runs.train(runs.Settings(**settings), args.out, **options)
-    print(f"test accuracy: {accuracy:.1%}; the rest is in {args.out}")
+    train_all = runs.train
+    if args.processes != 1:
+        train_all = partial(processes.train, count=args.processes, port=args.port)
+    accuracy = train_all(runs.Settings(**settings), args.out, **options)
+    if accuracy is not None:  # the first of a cluster's processes tells
+        print(f"test accuracy: {accuracy:.1%}; the rest is in {args.out}")
     return 0
 
 

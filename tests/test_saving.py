@@ -19,40 +19,42 @@ def unit():
     return keras.Model(image, kl.Add()([image, kl.Conv2D(3, 3, padding="same")(image)]))
 
 
-# An input for each layer, and settings other than the defaults.
+# How each is made, with settings other than the defaults, and a layer's input. Made
+# anew for every test: layers change when they are called.
 LAYERS = [
-    (layers.TableConv2D([[0], [1, 2]], 3), [X]),
-    (layers.Subsampling2D(), [X]),
-    (layers.RadialBasis(np.eye(3, dtype="float32")), [X[:, 0, 0]]),
-    (layers.GaussianUnits(4), [X[:, 0, 0]]),
-    (layers.LocalResponseNormalization(3, 1.0, 0.5, 0.3), [X]),
-    (layers.PaddedIdentity(5, 2), [X]),
-    (layers.SurvivalGate(0.4, seed=1), [X]),
-    (layers.GatedSum(), [X, X, 2 * X]),
-    (layers.ColumnChoice(4, 0.25, seed=3), [X]),
-    (layers.FractalJoin(0.4, seed=2), [np.zeros((1, 2), "float32"), X, 2 * X]),
-    (layers.RepeatedUnit(unit(), 3), [X]),
-    (layers.CropLike(2), [X, X[:, :4, :5]]),
-    (layers.FixedConv2DTranspose(2, 4, strides=2, padding="same"), [X]),
-    (augment.Warp(rotation=(5, 20), zoom=0.2, fill_mode="mirror", seed=1), [X]),
-    (augment.Elastic(2, 4, shear=3, flip="vertical", seed=1), [X]),
-    (augment.Crop((4, 5), padding=1, fill_value=0.5, seed=1), [X]),
-    (augment.ColorShift(0.3, **RANGE, seed=1), [X]),
-    (augment.pipeline("unet", **RANGE, seed=1), [X]),
+    (lambda: layers.TableConv2D([[0], [1, 2]], 3), [X]),
+    (lambda: layers.Subsampling2D(), [X]),
+    (lambda: layers.RadialBasis(np.eye(3, dtype="float32")), [X[:, 0, 0]]),
+    (lambda: layers.GaussianUnits(4), [X[:, 0, 0]]),
+    (lambda: layers.LocalResponseNormalization(3, 1.0, 0.5, 0.3), [X]),
+    (lambda: layers.PaddedIdentity(5, 2), [X]),
+    (lambda: layers.SurvivalGate(0.4, seed=1), [X]),
+    (lambda: layers.GatedSum(), [X, X, 2 * X]),
+    (lambda: layers.ColumnChoice(4, 0.25, seed=3), [X]),
+    (lambda: layers.FractalJoin(0.4, seed=2), [np.zeros((1, 2), "float32"), X, 2 * X]),
+    (lambda: layers.RepeatedUnit(unit(), 3), [X]),
+    (lambda: layers.CropLike(2), [X, X[:, :4, :5]]),
+    (lambda: layers.FixedConv2DTranspose(2, 4, strides=2, padding="same"), [X]),
+    (lambda: augment.Warp(rotation=(5, 20), zoom=0.2, fill_mode="mirror", seed=1), [X]),
+    (lambda: augment.Elastic(2, 4, shear=3, flip="vertical", seed=1), [X]),
+    (lambda: augment.Crop((4, 5), padding=1, fill_value=0.5, seed=1), [X]),
+    (lambda: augment.ColorShift(0.3, **RANGE, seed=1), [X]),
+    (lambda: augment.pipeline("unet", **RANGE, seed=1), [X]),
 ]
 OTHERS = [
-    layers.Bilinear(),
-    segmentation.CrossEntropy(ignored=3, class_weights=[1, 2]),
-    segmentation.CrossEntropyDice(ignored=3, smooth=2.0, dice=0.5, name="mine"),
-    segmentation.MeanIoU(3, ignored=0),
-    segmentation.MeanDice(2, name="mine"),
-    segmentation.PixelAccuracy(2, ignored=1),
+    lambda: layers.Bilinear(),
+    lambda: segmentation.CrossEntropy(ignored=3, class_weights=[1, 2]),
+    lambda: segmentation.CrossEntropyDice(ignored=3, smooth=2.0, dice=0.5, name="mine"),
+    lambda: segmentation.MeanIoU(3, ignored=0),
+    lambda: segmentation.MeanDice(2, name="mine"),
+    lambda: segmentation.PixelAccuracy(2, ignored=1),
 ]
-EVERY = [layer for layer, _ in LAYERS] + OTHERS
+EVERY = [make for make, _ in LAYERS] + OTHERS
 
 
-def called(thing):
-    return type(thing).__name__
+def called(make):
+    """What a test of a thing is called; pytest names the inputs."""
+    return type(make()).__name__ if callable(make) else None
 
 
 def settings(thing):
@@ -67,19 +69,21 @@ def settings(thing):
     }
 
 
-@pytest.mark.parametrize("thing", EVERY, ids=called)
-def test_what_it_was_made_with_comes_back(thing):
+@pytest.mark.parametrize("make", EVERY, ids=called)
+def test_what_it_was_made_with_comes_back(make):
+    thing = make()
     data = json.loads(json.dumps(keras.saving.serialize_keras_object(thing)))
     again = keras.saving.deserialize_keras_object(data)
     assert type(again) is type(thing)
-    assert keras.saving.get_registered_name(type(thing)) == f"cnnlib>{called(thing)}"
+    assert keras.saving.get_registered_name(type(thing)) == f"cnnlib>{called(make)}"
     assert json.dumps(settings(again)) == json.dumps(settings(thing))
     once_more = type(thing).from_config(thing.get_config())
     assert settings(once_more) == settings(thing)
 
 
-@pytest.mark.parametrize(("layer", "inputs"), LAYERS, ids=lambda x: called(x))
-def test_a_saved_layer_computes_the_same(layer, inputs, tmp_path):
+@pytest.mark.parametrize(("make", "inputs"), LAYERS, ids=called)
+def test_a_saved_layer_computes_the_same(make, inputs, tmp_path):
+    layer = make()
     symbols = [keras.Input(batch_shape=(None, *x.shape[1:])) for x in inputs]
     several = symbols if len(symbols) > 1 else symbols[0]
     model = keras.Model(several, layer(several))
@@ -105,10 +109,9 @@ def another_default(request):
 
 
 # The last has layers of Keras's, which draw in the default precision.
-@pytest.mark.parametrize(("layer", "inputs"), LAYERS[:-1], ids=lambda x: called(x))
-def test_a_layer_computes_and_draws_in_its_own_precision(
-    layer, inputs, another_default
-):
+@pytest.mark.parametrize(("make", "inputs"), LAYERS[:-1], ids=called)
+def test_a_layer_computes_and_draws_in_its_own_precision(make, inputs, another_default):
+    layer = make()
     values = inputs if len(inputs) > 1 else inputs[0]
     layer(values)  # which makes its weights
     saved = json.dumps(keras.saving.serialize_keras_object(layer))
@@ -127,8 +130,9 @@ def test_a_layer_computes_and_draws_in_its_own_precision(
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("thing", OTHERS[1:], ids=called)
-def test_a_loss_or_a_metric_computes_in_its_own_precision(thing, another_default):
+@pytest.mark.parametrize("make", OTHERS[1:], ids=called)
+def test_a_loss_or_a_metric_computes_in_its_own_precision(make, another_default):
+    thing = make()
     classes = getattr(thing, "classes", 2)
     logits = rng.normal(size=(2, 4, 4, classes)).astype("float32")
     labels = rng.integers(0, 2, (2, 4, 4))
@@ -146,4 +150,4 @@ def test_every_object_that_keras_must_find_in_a_file_is_tried():
     rooms = ("cnnlib.augment", "cnnlib.layers", "cnnlib.segmentation")
     registered = keras.saving.get_custom_objects().values()
     ours = {kind for kind in registered if kind.__module__.startswith(rooms)}
-    assert ours == {type(thing) for thing in EVERY}
+    assert ours == {type(make()) for make in EVERY}

@@ -7,6 +7,7 @@ from keras import layers
 
 from cnnlib import datasets, runs
 from cnnlib.__main__ import main
+from cnnlib.runs import report, training
 
 RECIPE = {
     "data": "cifar10",
@@ -94,7 +95,7 @@ def test_a_folder_is_read_in_the_networks_size_and_split_by_the_seed(
         return datasets.Dataset(*[None] * 4, ("a", "b"))
 
     monkeypatch.setattr(datasets, "image_folder", image_folder)
-    runs.load(runs.Settings(network, str(tmp_path), size=size, seed=7))
+    training.load(runs.Settings(network, str(tmp_path), size=size, seed=7))
     side, channels = expected
     assert asked == {"size": side, "channels": channels, "seed": 7}
 
@@ -117,9 +118,9 @@ def thin(**options):
 
 
 def transferred(monkeypatch, data, **others):
-    monkeypatch.setattr(runs.models, "efficientnet_lite0", thin)
+    monkeypatch.setattr(training.models, "efficientnet_lite0", thin)
     asked = runs.Settings("efficientnet_lite0", "d", transfer=True, **others)
-    return runs.build(asked, data)
+    return training.build(asked, data)
 
 
 def test_in_transfer_a_grey_image_is_scaled_as_imagenets_network_takes_it(monkeypatch):
@@ -147,9 +148,9 @@ def phases(monkeypatch, tmp_path, **others):
         calls.append((settings, images, learned, options))
         return []
 
-    monkeypatch.setattr(runs, "go_on", go_on)
-    monkeypatch.setattr(runs, "_finish", lambda *given: 0.0)  # no pictures
-    monkeypatch.setattr(runs.datasets, "load", lambda name: some())
+    monkeypatch.setattr(training, "go_on", go_on)
+    monkeypatch.setattr(report, "finish", lambda *given: 0.0)  # no pictures
+    monkeypatch.setattr(training.datasets, "load", lambda name: some())
     asked = {"network": "mnist_cnn", "data": "digits", "batch_size": 8} | others
     runs.train(runs.Settings(**asked), tmp_path / "run")
     return calls
@@ -158,7 +159,7 @@ def phases(monkeypatch, tmp_path, **others):
 def test_transfer_trains_the_head_first_and_all_at_a_tenth_of_the_rate(
     monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(runs.models, "efficientnet_lite0", thin)
+    monkeypatch.setattr(training.models, "efficientnet_lite0", thin)
     asked = {"network": "efficientnet_lite0", "transfer": True, "epochs": 5}
     head, whole = phases(monkeypatch, tmp_path, rate=0.02, **asked)
     assert (head[0].epochs, head[0].rate, head[2]) == (2, 0.02, [])
@@ -170,17 +171,17 @@ def test_in_fine_tuning_the_statistics_of_imagenet_stay_in_use(monkeypatch, tmp_
     """Also where training goes on in the second phase, with its head as it was."""
     data = some()
     data = data._replace(x_train=data.x_train // 4)  # far from what is normalized
-    monkeypatch.setattr(runs.models, "efficientnet_lite0", thin)
-    monkeypatch.setattr(runs.datasets, "load", lambda name: data)
-    seen, build = [], runs.build
+    monkeypatch.setattr(training.models, "efficientnet_lite0", thin)
+    monkeypatch.setattr(training.datasets, "load", lambda name: data)
+    seen, build = [], training.build
 
     def watched(settings, data):
         model, network = build(settings, data)
         seen.append((network, network.get_weights()))
         return model, network
 
-    monkeypatch.setattr(runs, "build", watched)
-    monkeypatch.setattr(runs, "_finish", lambda *given: 0.0)  # no pictures
+    monkeypatch.setattr(training, "build", watched)
+    monkeypatch.setattr(report, "finish", lambda *given: 0.0)  # no pictures
     asked = {"transfer": True, "epochs": 3, "batch_size": 9, "rate": 0.1}
     settings = runs.Settings("efficientnet_lite0", "digits", **asked)
     runs.train(settings, tmp_path / "run")
@@ -213,7 +214,7 @@ def test_what_is_held_out_is_not_trained_on(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_run_leaves_the_precision_of_the_process_alone(monkeypatch, tmp_path, fails):
-    seen, build = [], runs.build
+    seen, build = [], training.build
 
     def watched(settings, data):
         seen.append(keras.config.dtype_policy().name)
@@ -221,7 +222,7 @@ def test_a_run_leaves_the_precision_of_the_process_alone(monkeypatch, tmp_path, 
             raise ValueError("no such network")
         return build(settings, data)
 
-    monkeypatch.setattr(runs, "build", watched)
+    monkeypatch.setattr(training, "build", watched)
     asked = {"precision": "mixed_bfloat16"}
     if fails:
         with pytest.raises(ValueError, match="no such network"):
@@ -237,13 +238,13 @@ def test_pictures_of_a_run_are_of_true_classes_and_of_both_losses(
 ):
     drawn = {}
     for kind in ("confusion", "lines"):
-        original = getattr(runs.plots, kind)
+        original = getattr(report.plots, kind)
 
         def draw(*args, kind=kind, original=original, **options):
             drawn[kind] = args, options
             return original(*args, **options)
 
-        monkeypatch.setattr(runs.plots, kind, draw)
+        monkeypatch.setattr(report.plots, kind, draw)
     image = keras.Input((8, 8, 1))
     flat = layers.Flatten()(layers.Rescaling(0.0)(image))
     model = keras.Model(image, layers.Dense(3, name="logits")(flat))
@@ -254,7 +255,7 @@ def test_pictures_of_a_run_are_of_true_classes_and_of_both_losses(
     ]
     (tmp_path / "run.json").write_text("{}")
     data = some()
-    assert runs._finish(model, data, tmp_path, history, 2.06) == pytest.approx(1 / 3)
+    assert report.finish(model, data, tmp_path, history, 2.06) == pytest.approx(1 / 3)
     (table, names), _ = drawn["confusion"]
     np.testing.assert_array_equal(table, [[0, 0, 2]] * 3)  # rows are the true classes
     assert names == data.class_names
@@ -273,13 +274,13 @@ def test_a_run_without_test_images_has_no_accuracy(monkeypatch, tmp_path):
     )
     (tmp_path / "run.json").write_text("{}")
     history = [{"epoch": 1, "loss": 3.0, "val_loss": 4.0}]
-    assert np.isnan(runs._finish(model, data, tmp_path, history, 1))
+    assert np.isnan(report.finish(model, data, tmp_path, history, 1))
     assert "accuracy" not in (tmp_path / "run.json").read_text()
     assert not (tmp_path / "confusion.png").exists()
 
 
 def test_a_run_goes_to_tensorboard_too_where_it_is_installed(monkeypatch, tmp_path):
-    monkeypatch.setattr(runs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         ValueError, match="no TensorBoard here: pip install tensorboard"
     ):

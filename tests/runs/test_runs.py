@@ -15,6 +15,7 @@ from PIL import Image
 
 from cnnlib import datasets, runs
 from cnnlib.__main__ import main
+from cnnlib.runs import folder, report, training
 
 BASE = {"network": "lenet5", "data": "digits28", "epochs": 3, "batch_size": 128}
 
@@ -33,7 +34,7 @@ def small(monkeypatch, images=300):
         whole.y_test[:50],
         whole.class_names,
     )
-    monkeypatch.setattr(runs.datasets, "load", lambda name: part)
+    monkeypatch.setattr(training.datasets, "load", lambda name: part)
 
 
 def settings(**others):
@@ -56,14 +57,14 @@ def leave_half(folder, name):
 
 def stop_after(monkeypatch, epochs):
     """Kill the run when it has kept that many epochs."""
-    keep = runs.Keeper.on_epoch_end
+    keep = folder.Keeper.on_epoch_end
 
     def on_epoch_end(self, epoch, logs=None):
         keep(self, epoch, logs)
         if epoch + 1 == epochs:
             raise Killed
 
-    monkeypatch.setattr(runs.Keeper, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(folder.Keeper, "on_epoch_end", on_epoch_end)
 
 
 @pytest.mark.parametrize(("augmentation", "epochs"), [("none", 1), ("digits", 2)])
@@ -125,13 +126,13 @@ def test_what_a_killed_process_left_is_no_other_run(monkeypatch, tmp_path):
 
 def test_a_run_leaves_what_it_says(monkeypatch, tmp_path):
     small(monkeypatch)
-    drawn, images = {}, runs.plots.images
+    drawn, images = {}, report.plots.images
 
     def drawing(x, titles, **options):
         drawn.update(x=x, titles=titles)
         return images(x, titles, **options)
 
-    monkeypatch.setattr(runs.plots, "images", drawing)
+    monkeypatch.setattr(report.plots, "images", drawing)
     accuracy = runs.train(settings(epochs=2), tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     told = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -139,7 +140,7 @@ def test_a_run_leaves_what_it_says(monkeypatch, tmp_path):
     assert told["classes"] == list("0123456789")
     assert told["seconds"] > 0
     model = keras.models.load_model(tmp_path / "run" / "model.keras")
-    data = runs.datasets.load("digits28")
+    data = training.datasets.load("digits28")
     answer = np.asarray(model(data.x_test)).argmax(axis=1)
     assert np.mean(answer == data.y_test) == pytest.approx(accuracy)
 
@@ -157,7 +158,7 @@ def test_a_run_flips_by_its_seed_and_scales_each_channel_by_the_training_images(
     x = rng.normal(100, spread, (50, 9, 9, 3)).astype("float32")
     data = datasets.Dataset(x, np.arange(50) % 2, x[:1], np.zeros(1, int), ["a", "b"])
     asked = settings(network="mnist_cnn", augmentation="flip", seed=7)
-    model, _ = runs.build(asked, data)
+    model, _ = training.build(asked, data)
     (flip,) = (w for w in model.layers if isinstance(w, keras.layers.RandomFlip))
     assert flip.get_config()["mode"] == "horizontal"
     assert flip.get_config()["seed"] == 7
@@ -178,7 +179,7 @@ def test_seeds_differ_and_repeat(monkeypatch, tmp_path):
 
 def test_every_epoch_has_every_image_in_an_order_of_its_own():
     x, y = np.arange(10)[:, None], np.arange(10)
-    batches = runs.Batches(x, y, 4, seed=0, epoch=0)
+    batches = training.Batches(x, y, 4, seed=0, epoch=0)
     assert len(batches) == 3
     orders = []
     for _ in range(3):
@@ -190,7 +191,7 @@ def test_every_epoch_has_every_image_in_an_order_of_its_own():
     for order in orders:
         assert sorted(order) == list(range(10))
     assert (orders[0] != orders[1]).any()
-    later = runs.Batches(x, y, 4, seed=0, epoch=2)
+    later = training.Batches(x, y, 4, seed=0, epoch=2)
     np.testing.assert_array_equal(later.order, orders[2])
 
 
@@ -203,7 +204,7 @@ def test_every_epoch_has_every_image_in_an_order_of_its_own():
     ],
 )
 def test_schedules(schedule, places, rates):
-    found = runs.rate(settings(schedule=schedule, rate=1.0), 100)
+    found = training.rate(settings(schedule=schedule, rate=1.0), 100)
     if callable(found):
         found = [float(found(place)) for place in places]
     np.testing.assert_allclose(found, rates, rtol=1e-4)
@@ -243,12 +244,12 @@ def test_transfer_begins_with_the_head_and_classify_takes_the_model(
         with pytest.raises(Killed):
             main(argv)
     asked = runs.Settings("efficientnet_lite0", str(album), size=48, transfer=True)
-    fresh, _ = runs.build(asked, runs.load(asked))
+    fresh, _ = training.build(asked, training.load(asked))
     assert len(fresh.trainable_variables) > 100
     with np.load(tmp_path / "run" / "checkpoint.npz") as saved:
         moved = [
             variable.path
-            for i, variable in enumerate(runs._states(fresh))
+            for i, variable in enumerate(folder.states(fresh))
             if (saved[str(i)] != np.asarray(variable)).any()
         ]
     assert {path.split("/")[0] for path in moved if "seed" not in path} == {"logits"}

@@ -11,6 +11,7 @@ from PIL import Image
 
 from cnnlib import datasets, photographs, runs
 from cnnlib.__main__ import main
+from cnnlib.runs import training
 
 
 def some(images=30):
@@ -22,7 +23,7 @@ def some(images=30):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(runs.datasets, "load", lambda name: some())
+    monkeypatch.setattr(training.datasets, "load", lambda name: some())
 
 
 def asked(**others):
@@ -50,7 +51,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_leaves_no_model(small, tmp_p
 
 def test_a_run_goes_on_with_the_images_that_it_had(small, tmp_path, monkeypatch):
     runs.train(asked(), tmp_path)
-    monkeypatch.setattr(runs.datasets, "load", lambda name: some(29))
+    monkeypatch.setattr(training.datasets, "load", lambda name: some(29))
     with pytest.raises(ValueError, match="another run, which differs in images"):
         runs.train(asked(), tmp_path, resume=True)
     # A run of an older version, which did not tell them, goes on.

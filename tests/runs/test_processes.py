@@ -1,0 +1,262 @@
+"""`train --processes`: the losses of one process, and an end that says why."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlib import runs
+from cnnlib.__main__ import main
+from cnnlib.runs import processes, training
+
+on_jax = pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="several processes train on JAX"
+)
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Forty noisy pictures of two classes, 32 to train and 8 to test."""
+    rng = np.random.default_rng(0)
+    for name, light in (("dark", 115), ("light", 125)):
+        (tmp_path / "album" / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = light + rng.integers(-50, 50, (16, 16, 3))
+            Image.fromarray(pixels.astype("uint8")).save(
+                tmp_path / "album" / name / f"{i}.png"
+            )
+    return tmp_path / "album"
+
+
+def asked(album, network="mlp", **others):
+    """A run with batches and held-out images that two can share."""
+    options = {"size": 16, "epochs": 2, "batch_size": 8, "validation": 0.25}
+    return runs.Settings(network, str(album), **options | others)
+
+
+def command(album, out, *more, **variables):
+    """The command in two processes, 500 epochs of it unless told otherwise."""
+    arguments = ["mlp", album, "--out", out, "--size", "16", "--batch-size", "8"]
+    arguments += ["--validation", "0.25", "--epochs", "500", "--processes", "2", *more]
+    return subprocess.Popen(
+        [sys.executable, "-m", "cnnlib", "train", *map(str, arguments)],
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def children(process):
+    """The processes that a running command started."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(number) for number in listed.split()]
+
+
+def trains(process, out):
+    """Wait for the run's first checkpoint."""
+    while not (out / "checkpoint.npz").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+
+
+def ended(number):
+    """Wait until a process is no more."""
+    while Path(f"/proc/{number}/status").exists():
+        if "State:\tZ" in Path(f"/proc/{number}/status").read_text():
+            return
+        time.sleep(0.1)
+
+
+@on_jax
+@pytest.mark.parametrize("network", ["lenet5", "mnist_cnn", "resnet20"])
+def test_two_processes_have_the_losses_of_one(album, tmp_path, network):
+    settings = asked(album, network, size=None if network == "lenet5" else 16)
+    options = {"augmentation": "flip"} if network == "mnist_cnn" else {}
+    settings = runs.Settings(**vars(settings) | options)
+    one = runs.train(settings, tmp_path / "one")
+    assert processes.train(settings, str(tmp_path / "two"), 2) == pytest.approx(one)
+    alone, shared = (runs.kept(tmp_path / name) for name in ("one", "two"))
+    assert len(alone) == len(shared) == 2
+    for before, now in zip(alone, shared, strict=True):
+        assert now == pytest.approx(before, abs=1e-6)
+    told = json.loads((tmp_path / "two/run.json").read_text())
+    assert told["test_accuracy"] == pytest.approx(one)
+
+
+@on_jax
+def test_a_process_that_dies_ends_the_run_and_another_number_goes_on(album, tmp_path):
+    out = tmp_path / "run"
+    process = command(album, out)
+    trains(process, out)
+    first, second = children(process)
+    start = time.monotonic()
+    os.kill(second, signal.SIGKILL)
+    _, said = process.communicate()
+    assert time.monotonic() - start < 60
+    assert process.returncode == 2
+    assert said == (
+        "error: process 2 of 2 was ended by SIGKILL; the last checkpoint in "
+        f"{out} is whole, and --resume goes on with it\n"
+    )
+    ended(first)
+    done = runs.kept(out)
+    again = command(album, out, "--resume", "--processes", "4")
+    while len(runs.kept(out)) == len(done):
+        assert again.poll() is None, again.communicate()
+        time.sleep(0.1)
+    again.kill()
+    again.communicate()
+    assert runs.kept(out)[: len(done)] == done
+
+
+@on_jax
+def test_processes_end_with_their_command(album, tmp_path):
+    process = command(album, tmp_path / "run")
+    trains(process, tmp_path / "run")
+    both = children(process)
+    assert len(both) == 2
+    process.kill()
+    process.communicate()
+    for number in both:
+        ended(number)
+
+
+@on_jax
+def test_a_command_that_is_stopped_ends_its_processes(album, tmp_path):
+    process = command(album, tmp_path / "run")
+    trains(process, tmp_path / "run")
+    both = children(process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == f"stopped; --resume goes on with {tmp_path}/run\n"
+    for number in both:
+        ended(number)
+
+
+@on_jax
+def test_a_launcher_of_a_cluster_starts_the_command_for_each_process(album, tmp_path):
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost"}
+    job |= {
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_NTASKS": "2",
+        "SLURM_STEP_NUM_NODES": "1",
+    }
+    tasks = [
+        command(
+            *(album, tmp_path / "run", "--epochs", "2"),
+            **job | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)},
+        )
+        for i in range(2)
+    ]
+    (first, one), (second, two) = (task.communicate() for task in tasks)
+    assert [task.returncode for task in tasks] == [0, 0], (one, two)
+    assert "test accuracy: " in first
+    assert second == ""
+    assert len(runs.kept(tmp_path / "run")) == 2
+
+
+@on_jax
+def test_what_a_process_refuses_is_told(album, tmp_path):
+    with pytest.raises(ChildProcessError, match=r"process 1 of 2 failed: the loss in "):
+        processes.train(
+            asked(album, rate=1e30, optimizer="sgd"), str(tmp_path / "run"), 2
+        )
+
+
+@on_jax
+@pytest.mark.parametrize(
+    ("count", "others", "said"),
+    [
+        (3, {}, "a batch of 8 cannot be shared by 3 processes"),
+        (16, {"batch_size": 16}, "8 held-out images are too few for 16 processes"),
+        (1, {}, "train takes processes=2 or more; given 1"),
+        (2, {"batch_size": 64}, "a batch of 64 is larger than the 24 images"),
+        (2, {"epochs": 0}, "train takes epochs=1 or more; given 0"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(album, tmp_path, count, others, said):
+    with pytest.raises(ValueError, match=said):
+        processes.train(asked(album, **others), str(tmp_path / "run"), count)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX is accepted")
+def test_another_backend_is_refused(album, tmp_path, capsys):
+    arguments = ["train", "mlp", str(album), "--out", str(tmp_path / "run")]
+    assert main([*arguments, "--processes", "2"]) == 2
+    assert "JAX backend: set KERAS_BACKEND=jax" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_port_is_free_or_refused():
+    with socket.socket() as other:
+        other.bind(("localhost", 0))
+        port = other.getsockname()[1]
+        with pytest.raises(ValueError, match=f"port {port} is in use: name another"):
+            processes.free_port(port)
+    assert processes.free_port(port) == port
+    assert 1024 <= processes.free_port(None) <= 65535
+    with pytest.raises(ValueError, match="train takes port from 0 to 65535"):
+        processes.free_port(70_000)
+
+
+@pytest.mark.parametrize(
+    ("variables", "index"),
+    [
+        ({}, None),
+        ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}, None),
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3"}, 3),
+        ({"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"}, 0),
+    ],
+)
+def test_which_process_a_launcher_started(monkeypatch, variables, index):
+    for names in processes.LAUNCHERS.values():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert processes.launched(4) == index
+
+
+def test_another_number_than_the_launchers_is_refused(monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    with pytest.raises(ValueError, match="SLURM started 4 processes, not 2"):
+        processes.launched(2)
+
+
+def test_how_a_process_ended_is_told_with_its_last_words():
+    task = {"index": 1, "count": 4, "out": "run"}
+    more = "; the last checkpoint in run is whole, and --resume goes on with it"
+    assert processes.told(task, -9, "warned\n") == (
+        f"process 2 of 4 was ended by SIGKILL{more}"
+    )
+    log = "warned\nerror: no room\nstill warned\n"
+    assert processes.told(task, 1, log) == f"process 2 of 4 failed: no room{more}"
+    assert processes.told(task, 1, "worse\n\n") == f"process 2 of 4 failed: worse{more}"
+
+
+def test_shares_are_alike_and_together_the_batch():
+    shares = [training.Share(i, 3) for i in range(3)]
+    assert [list(share.of(np.arange(9))) for share in shares] == [
+        [0, 1, 2],
+        [3, 4, 5],
+        [6, 7, 8],
+    ]
+    # Two are left out, and a batch of two is none.
+    assert [len(share.of(np.arange(11))) for share in shares] == [3, 3, 3]
+    lengths = [
+        len(training.Batches(np.zeros(n), None, 9, 0, 0, shares[0]))
+        for n in (18, 20, 21)
+    ]
+    assert lengths == [2, 2, 3]
+    assert list(training.ALONE.of(np.arange(3))) == [0, 1, 2]
