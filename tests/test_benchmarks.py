@@ -30,3 +30,14 @@ def test_a_thousand_layers_are_measured_scanned_and_unrolled(monkeypatch, capsys
     assert build.startswith("| build |")
     assert first.startswith("| take the first")
     assert later.startswith("| take a later")
+
+
+def test_how_many_images_hide_what_processes_send():
+    shared = importlib.import_module("benchmarks.processes")
+    image = keras.Input((8, 8, 3))
+    network = keras.Model(image, keras.layers.Conv2D(5, 3, padding="same")(image))
+    assert shared.gradients(network) == 4 * (3 * 3 * 3 + 1) * 5
+    assert shared.flops(network) == 6 * 8 * 8 * 3 * 3 * 3 * 5
+    # Two send 1 MB in 1 ms; of images, 3 ms each, 3.3 take ten times as long.
+    assert shared.least(10**6, 3 * 10**9, 1e9, 1e12, 2) == 4
+    assert shared.least(10**6, 3 * 10**9, 1e9, 1e12, 4) == 5
