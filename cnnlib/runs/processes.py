@@ -57,7 +57,10 @@ def launched(count: int) -> int | None:
 
 def free_port(port: int | None) -> int:
     """The port that is asked for, or any; refused where another program listens."""
-    checks.number("train", "port", port or 0, least=0, most=65535)
+    if port is not None:
+        checks.number(
+            "train", "port", checks.integer("train", "port", port), most=65535
+        )
     with socket.socket() as place:
         try:
             place.bind(("localhost", port or 0))

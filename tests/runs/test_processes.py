@@ -144,26 +144,39 @@ def test_a_command_that_is_stopped_ends_its_processes(album, tmp_path):
         ended(number)
 
 
+def tasks(album, out, *more):
+    """The command as SLURM starts it for two tasks, each of which trains."""
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost"}
+    job |= dict.fromkeys(("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"), "2")
+    job |= {"SLURM_STEP_NUM_NODES": "1"}
+    ranks = [{"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in range(2)]
+    return [command(album, out, *more, **job, **rank) for rank in ranks]
+
+
 @on_jax
 def test_a_launcher_of_a_cluster_starts_the_command_for_each_process(album, tmp_path):
-    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost"}
-    job |= {
-        "SLURM_STEP_NUM_TASKS": "2",
-        "SLURM_NTASKS": "2",
-        "SLURM_STEP_NUM_NODES": "1",
-    }
-    tasks = [
-        command(
-            *(album, tmp_path / "run", "--epochs", "2"),
-            **job | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)},
-        )
-        for i in range(2)
-    ]
-    (first, one), (second, two) = (task.communicate() for task in tasks)
-    assert [task.returncode for task in tasks] == [0, 0], (one, two)
+    both = tasks(album, tmp_path / "run", "--epochs", "2")
+    (first, one), (second, two) = (task.communicate() for task in both)
+    assert [task.returncode for task in both] == [0, 0], (one, two)
     assert "test accuracy: " in first
     assert second == ""
     assert len(runs.kept(tmp_path / "run")) == 2
+
+
+@on_jax
+@pytest.mark.parametrize("dead", [0, 1])
+def test_the_tasks_of_a_cluster_end_when_one_dies(album, tmp_path, dead):
+    both = tasks(album, tmp_path / "run")
+    for task in both:
+        trains(task, tmp_path / "run")
+    start = time.monotonic()
+    both[dead].kill()
+    both[dead].communicate()
+    _, said = both[1 - dead].communicate()
+    assert time.monotonic() - start < 60
+    assert both[1 - dead].returncode == 2
+    assert f"error: process {2 - dead} of 2 " in said
+    assert len(runs.kept(tmp_path / "run")) >= 1
 
 
 @on_jax
@@ -206,7 +219,9 @@ def test_a_port_is_free_or_refused():
             processes.free_port(port)
     assert processes.free_port(port) == port
     assert 1024 <= processes.free_port(None) <= 65535
-    with pytest.raises(ValueError, match="train takes port from 0 to 65535"):
+    with pytest.raises(ValueError, match=r"train takes port=1 or more; given 0\.5"):
+        processes.free_port(0.5)
+    with pytest.raises(ValueError, match=r"train takes port .*65535; given 70000"):
         processes.free_port(70_000)
 
 
