@@ -33,7 +33,6 @@ from keras import layers
 from cnnlib import datasets
 from cnnlib.models.summary import multiply_adds
 from cnnlib.training import OneCycle, TimeToAccuracy
-from tools.record import machine
 
 TARGET, BATCH, PEAK = 0.99, 128, 0.4
 
@@ -263,6 +262,8 @@ def changes(data, seeds: int) -> list[dict]:
 
 def main():
     """Run the rounds, print the tables, and keep them if asked to."""
+    from tools.record import machine  # which needs what runs notebooks
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="rounds; ours from each")
     parser.add_argument("--example", type=int, default=1, help="rounds with keras.io's")

@@ -12,7 +12,7 @@ others through what the launcher tells: ``srun -n 16 python -m cnnlib train …
 --processes 16``.
 """
 
-import importlib.util
+import contextlib
 import json
 import os
 import signal
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -58,9 +59,8 @@ def launched(count: int) -> int | None:
 def free_port(port: int | None) -> int:
     """The port that is asked for, or any; refused where another program listens."""
     if port is not None:
-        checks.number(
-            "train", "port", checks.integer("train", "port", port), most=65535
-        )
+        checks.integer("train", "port", port)
+        checks.number("train", "port", port, most=65535)
     with socket.socket() as place:
         try:
             place.bind(("localhost", port or 0))
@@ -91,6 +91,7 @@ def train(
             checkpoint is whole.
     """
     checks.integer("train", "processes", count, least=2)
+    settings.check()
     if keras.backend.backend() != "jax":
         raise ValueError(
             "several processes train on Keras's JAX backend: set KERAS_BACKEND=jax; "
@@ -100,11 +101,7 @@ def train(
         raise ValueError(
             f"a batch of {settings.batch_size} cannot be shared by {count} processes"
         )
-    if tensorboard and not importlib.util.find_spec("tensorboard"):
-        raise ValueError("there is no TensorBoard here: pip install tensorboard")
-    import jax
-
-    jax.config.update("jax_platforms", "cpu")
+    stay_on_the_cpu()
     mine, folder, start = launched(count), Path(out), time.perf_counter()
     task = {"settings": asdict(settings), "out": out, "tensorboard": tensorboard}
     task |= {"count": count, "address": None}
@@ -112,7 +109,7 @@ def train(
         watch([task | {"index": mine}])
         return None
     address = None if mine == 0 else f"localhost:{free_port(port)}"
-    model, _, data = training.begun(settings, folder, resume=resume)
+    model, _, data = training.begun(settings, folder, resume, tensorboard)
     held, _ = training.split(settings, data)
     if len(held) < count:
         raise ValueError(
@@ -124,6 +121,13 @@ def train(
     fill(folder, model, optimizer=False)
     seconds = time.perf_counter() - start
     return report.finish(model, data, folder, kept(folder), seconds)
+
+
+def stay_on_the_cpu() -> None:
+    """Leave GPUs to the processes that train."""
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
 
 
 def watch(tasks: list[dict]) -> None:
@@ -175,32 +179,42 @@ def told(task: dict, code: int, log: str) -> str:
     )
 
 
-def work(task: dict) -> None:
-    """One process: meet the others, and train a share of every batch."""
+@contextlib.contextmanager
+def together(task: dict) -> Iterator[keras.callbacks.Callback]:
+    """Meet the other processes; models that are built here are alike in all of them.
+
+    Yields what waits for the others at the end of every epoch.
+    """
     import jax
     from jax.experimental import multihost_utils
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    index, count = task["index"], task["count"]
-    meeting = {}
+    meeting, index = {}, task["index"]
     if task["address"]:
-        meeting = {"coordinator_address": task["address"], "num_processes": count}
-        meeting |= {"process_id": index, "local_device_ids": [index]}
+        meeting = {"num_processes": task["count"], "process_id": index}
+        for name in ("coordinator_address", "coordinator_bind_address"):
+            meeting[name] = task["address"]
+        meeting["local_device_ids"] = [index]
     jax.distributed.initialize(**meeting, heartbeat_timeout_seconds=SILENT)
     alike = keras.distribution.DataParallel(auto_shard_dataset=False)
     keras.distribution.set_distribution(alike)
-    wait = keras.callbacks.LambdaCallback(
+    yield keras.callbacks.LambdaCallback(
         on_epoch_end=lambda *_: multihost_utils.sync_global_devices("checkpoint")
     )
-    training.trained(
-        Settings(**task["settings"]),
-        Path(task["out"]),
-        resume=True,
-        tensorboard=task["tensorboard"],
-        share=training.Share(index, count),
-        callbacks=[wait],
-    )
     jax.distributed.shutdown()
+
+
+def work(task: dict) -> None:
+    """Train a share of every batch, as one process of several."""
+    with together(task) as wait:
+        training.trained(
+            Settings(**task["settings"]),
+            Path(task["out"]),
+            resume=True,
+            tensorboard=task["tensorboard"],
+            share=training.Share(task["index"], task["count"]),
+            callbacks=[wait],
+        )
 
 
 def main() -> None:

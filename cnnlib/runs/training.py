@@ -189,7 +189,7 @@ def split(settings: Settings, data: datasets.Dataset) -> tuple[np.ndarray, np.nd
 
 
 def begun(
-    settings: Settings, out: Path, *, resume=False
+    settings: Settings, out: Path, resume: bool, tensorboard: bool
 ) -> tuple[keras.Model, keras.Model, datasets.Dataset]:
     """The model, the network in it, and the data of a run whose folder is there.
 
@@ -197,6 +197,8 @@ def begun(
         ValueError: settings, data or folder are refused.
     """
     settings.check()
+    if tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise ValueError("there is no TensorBoard here: pip install tensorboard")
     data = load(settings)
     _, rest = split(settings, data)
     if settings.batch_size > len(rest):
@@ -224,9 +226,7 @@ def trained(
     callbacks=(),
 ) -> tuple[keras.Model, datasets.Dataset, list[dict]]:
     """Train to the last epoch; return the model, the data and the history."""
-    if tensorboard and not importlib.util.find_spec("tensorboard"):
-        raise ValueError("there is no TensorBoard here: pip install tensorboard")
-    model, network, data = begun(settings, folder, resume=resume)
+    model, network, data = begun(settings, folder, resume, tensorboard)
     held, rest = split(settings, data)
     held = share.of(held)
     options = {"validation_data": (data.x_train[held], data.y_train[held])}

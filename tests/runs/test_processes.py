@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -18,6 +20,9 @@ from cnnlib import runs
 from cnnlib.__main__ import main
 from cnnlib.runs import processes, training
 
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="real processes train on JAX"
+)
 on_jax = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="several processes train on JAX"
 )
@@ -203,7 +208,158 @@ def test_what_cannot_be_shared_is_refused(album, tmp_path, count, others, said):
         processes.train(asked(album, **others), str(tmp_path / "run"), count)
 
 
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX is accepted")
+@pytest.fixture
+def anywhere(monkeypatch):
+    """``train`` on any backend, its tasks kept; each trains the whole network."""
+    given = []
+
+    def watch(tasks):
+        given.append(tasks)
+        task = tasks[0]
+        settings, out = runs.Settings(**task["settings"]), Path(task["out"])
+        if task["index"] == 0:
+            training.trained(settings, out, resume=True)
+
+    monkeypatch.setattr(processes, "watch", watch)
+    monkeypatch.setattr(processes, "stay_on_the_cpu", lambda: None)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    return given
+
+
+@on_tensorflow
+def test_the_command_saves_what_its_processes_trained(album, tmp_path, anywhere):
+    settings = asked(album, epochs=1)
+    out = tmp_path / "run"
+    accuracy = processes.train(settings, str(out), 2, port=None, tensorboard=False)
+    (both,) = anywhere
+    assert [task["index"] for task in both] == [0, 1]
+    assert {task["count"] for task in both} == {2}
+    (address,) = {task["address"] for task in both}
+    assert re.fullmatch(r"localhost:\d+", address)
+    assert both[0] == json.loads(json.dumps(both[0]))
+    told = json.loads((out / "run.json").read_text())
+    assert told["test_accuracy"] == accuracy
+    assert told["seconds"] > 0
+    model = keras.models.load_model(out / "model.keras")
+    data = training.load(settings)
+    answers = np.asarray(model(data.x_test)).argmax(axis=1)
+    assert np.mean(answers == data.y_test) == accuracy
+
+    with pytest.raises(ValueError, match="holds a run already: --resume"):
+        processes.train(settings, str(out), 2)
+    assert processes.train(settings, str(out), 2, resume=True) == accuracy
+
+
+@on_tensorflow
+@pytest.mark.parametrize("index", [0, 1])
+def test_each_task_of_a_cluster_has_one_process(
+    album, tmp_path, anywhere, monkeypatch, index
+):
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(index))
+    accuracy = processes.train(asked(album, epochs=1), str(tmp_path / "run"), 2)
+    ((task,),) = anywhere
+    assert task["index"] == index
+    assert task["address"] is None
+    assert (accuracy is None) == (index == 1)
+    assert (tmp_path / "run").exists() == (index == 0)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_process_reads_its_share_and_the_first_one_writes(
+    album, tmp_path, monkeypatch, index
+):
+    class Seen(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+
+    wait, read, fit = Seen(), [], keras.Model.fit
+
+    def watched(model, batches, validation_data, verbose, **options):
+        read.append([len(batches[i][0]) for i in range(len(batches))])
+        read.append(len(validation_data[0]))
+        read.append(verbose)
+        return fit(model, batches, validation_data=validation_data, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
+    monkeypatch.setattr(processes, "together", lambda task: nullcontext(wait))
+    settings, out = asked(album, batch_size=10), tmp_path / "run"
+    training.begun(settings, out, resume=False, tensorboard=False)
+    task = {"settings": vars(settings), "out": str(out), "tensorboard": False}
+    processes.work(task | {"index": index, "count": 2, "address": None})
+    assert read == [[5, 5, 2], 4, "auto" if index == 0 else 0]
+    assert wait.epochs == 2
+    assert len(runs.kept(out)) == (2 if index == 0 else 0)
+
+
+def script(text):
+    """In place of a process that trains."""
+
+    def begin(task, log):
+        with log.open("w") as file:
+            return subprocess.Popen(
+                [sys.executable, "-c", text, str(task["index"])],
+                stdin=subprocess.PIPE,
+                stderr=file,
+                start_new_session=True,
+            )
+
+    return begin
+
+
+TASKS = [{"index": i, "count": 3, "out": "run"} for i in range(3)]
+
+
+def test_processes_that_end_well_are_waited_for(monkeypatch, tmp_path):
+    text = "import sys, time; time.sleep(int(sys.argv[1]) / 4); "
+    text += f"open(f'{tmp_path}/{{sys.argv[1]}}', 'w')"
+    monkeypatch.setattr(processes, "begin", script(text))
+    processes.watch(TASKS)
+    assert {path.name for path in tmp_path.iterdir()} == {"0", "1", "2"}
+
+
+def test_one_that_fails_ends_the_others_and_is_told(monkeypatch):
+    started = []
+    begin = script(
+        "import sys, time; sys.argv[1] == '1' and sys.exit('no'); time.sleep(9e4)"
+    )
+    monkeypatch.setattr(
+        processes, "begin", lambda *given: started.append(begin(*given)) or started[-1]
+    )
+    with pytest.raises(ChildProcessError, match="process 2 of 3 failed: no; "):
+        processes.watch(TASKS)
+    assert [process.returncode for process in started] == [-9, 1, -9]
+
+
+def test_an_interrupt_ends_all(monkeypatch):
+    started, begin = [], script("import time; time.sleep(9e4)")
+
+    def third_is_interrupted(*given):
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        started.append(begin(*given))
+        return started[-1]
+
+    monkeypatch.setattr(processes, "begin", third_is_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        processes.watch(TASKS)
+    assert [process.returncode for process in started] == [-9, -9]
+
+
+def test_a_process_is_begun_with_its_task_and_ends_with_the_command(tmp_path):
+    # This one cannot train: what it is asked for is no task.
+    for index, log in ((0, tmp_path / "a"), (1, tmp_path / "b")):
+        process = processes.begin({"index": index}, log)
+        process.wait()
+        assert process.returncode == 1
+        assert log.read_text().splitlines()[-1].startswith("error: ")
+
+
+@on_tensorflow
 def test_another_backend_is_refused(album, tmp_path, capsys):
     arguments = ["train", "mlp", str(album), "--out", str(tmp_path / "run")]
     assert main([*arguments, "--processes", "2"]) == 2
