@@ -26,11 +26,11 @@ import keras
 
 from cnnlib import models
 from cnnlib.models.summary import multiply_adds
+from cnnlib.runs import Settings, training
 
-MEASURED = {"resnet20": 64, "mlp": 64}  # a network, and images a step
+MEASURED = {"resnet20": 64, "mnist_cnn": 64}  # a network, and images a step
 COMPUTED = ("resnet50", "densenet121", "xception", "vgg16")
 WIRES = {"NVLink": 450e9, "400 Gb/s": 50e9, "10 Gb/s": 1.25e9}  # bytes/s one way
-DIGITS = 1293  # of digits28, that a run trains on
 
 
 def received() -> int:
@@ -58,7 +58,9 @@ def run(network: str, batch: int, processes: int, epochs: int) -> tuple[float, i
 def step(network: str, batch: int, processes: int, epochs: int) -> tuple[float, float]:
     """Milliseconds and megabytes of one step, by runs of 1 and of ``epochs`` more."""
     short, long = (run(network, batch, processes, n) for n in (1, 1 + epochs))
-    steps = epochs * math.ceil(DIGITS / batch)
+    settings = Settings(network, "digits28", batch_size=batch)
+    _, images = training.split(settings, training.load(settings))
+    steps = epochs * math.ceil(len(images) / batch)
     seconds, sent = (more - less for more, less in zip(long, short, strict=True))
     return 1e3 * seconds / steps, sent / 1e6 / steps
 
