@@ -4,7 +4,6 @@ import argparse
 import ast
 import sys
 from dataclasses import asdict, fields
-from functools import partial
 
 from cnnlib import models, photographs, runs
 from cnnlib.datasets import NAMES
@@ -112,10 +111,9 @@ def train(args: argparse.Namespace) -> int:
         if key not in settings:
             raise ValueError(f"train takes a {key}, or a recipe that names one")
     options = {"resume": args.resume, "tensorboard": args.tensorboard}
-    train_all = runs.train
-    if args.processes != 1:
-        train_all = partial(processes.train, count=args.processes, port=args.port)
-    accuracy = train_all(runs.Settings(**settings), args.out, **options)
+    accuracy = processes.train(
+        runs.Settings(**settings), args.out, args.processes, port=args.port, **options
+    )
     if accuracy is not None:  # the first of a cluster's processes tells
         print(f"test accuracy: {accuracy:.1%}; the rest is in {args.out}")
     return 0

@@ -80,9 +80,10 @@ def train(
 ) -> float | None:
     """Train a network in ``count`` processes; return its accuracy on the test set.
 
-    Where a launcher started the command several times, all but the first return None.
-    A run can go on with another number of them. ``port`` is where those of one machine
-    meet; by default any that is free.
+    One process is this one, as in ``runs.train``, on any backend. Where a launcher
+    started the command several times, all but the first return None. A run can go on
+    with another number of processes. ``port`` is where those of one machine meet; by
+    default any that is free.
 
     Raises:
         ValueError: what ``runs.train`` refuses; another backend; a batch that cannot be
@@ -90,7 +91,8 @@ def train(
         ChildProcessError: one of them died; the others were ended, and the last
             checkpoint is whole.
     """
-    checks.integer("train", "processes", count, least=2)
+    if checks.integer("train", "processes", count) == 1:
+        return training.train(settings, out, resume=resume, tensorboard=tensorboard)
     settings.check()
     if keras.backend.backend() != "jax":
         raise ValueError(

@@ -198,7 +198,7 @@ def test_what_a_process_refuses_is_told(album, tmp_path):
     [
         (3, {}, "a batch of 8 cannot be shared by 3 processes"),
         (16, {"batch_size": 16}, "8 held-out images are too few for 16 processes"),
-        (1, {}, "train takes processes=2 or more; given 1"),
+        (0, {}, "train takes processes=1 or more; given 0"),
         (2, {"batch_size": 64}, "a batch of 64 is larger than the 24 images"),
         (2, {"epochs": 0}, "train takes epochs=1 or more; given 0"),
     ],

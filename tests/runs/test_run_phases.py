@@ -313,7 +313,7 @@ def test_a_command_that_is_stopped_tells_how_to_go_on(monkeypatch, tmp_path, cap
     def train(settings, out, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "train", train)
+    monkeypatch.setattr(training, "train", train)
     out = str(tmp_path / "run")
     assert main(["train", "mlp", "digits", "--out", out]) == 130
     told = capsys.readouterr()

@@ -383,7 +383,7 @@ def test_the_command_needs_a_network_and_data(tmp_path, capsys):
         return 0.5
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "train", train)
+        patch.setattr(training, "train", train)
         assert main([*argv, "--epochs", "2", "--resume"]) == 0
     [(asked, options)] = monkeyed
     assert (asked.network, asked.data, asked.epochs) == ("lenet5", "cifar10", 2)
