@@ -38,7 +38,7 @@ LAUNCHERS = {
     "SLURM": ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
     "Open MPI": ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
 }
-SILENT = 30  # seconds after which a process that says nothing counts as dead
+SILENT = 50  # seconds after which a process that says nothing counts as dead
 
 
 def launched(count: int) -> int | None:
