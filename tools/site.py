@@ -105,29 +105,36 @@ def small(png: str) -> str:
 
 # --- the networks' diagrams -----------------------------------------------------------
 
-HIGH, WIDE, GAP = 110, 1.6, 4  # of a diagram, in pixels
+HIGH, WIDE, GAP = 110, 1.6, 9  # of a diagram, in pixels
+LETTERS = {"name": 8.4, "places": 10, "maps": 9}  # how wide they are in its labels
 
 
 def drawn(stages: list[dict]) -> list[dict]:
     """A network's stages as blocks: as high as the map's side, as wide as its channels.
 
     Both as square roots, the side as a share of the largest; an image's is its height,
-    a video's, too, and a flat output's is 1. ``share`` is of all multiply-adds.
+    a video's, too, and a flat output's is 1. ``share`` is of all multiply-adds. Each
+    block has a ``column`` that its labels fit into, around ``middle``: the stage, and
+    what comes out of it, sides and channels.
     """
     shapes = [stage["output"] for stage in stages]
     sides = [s[-3] if len(s) > 2 else s[0] if len(s) > 1 else 1 for s in shapes]
     most = max(*sides, 16)
     total = sum(stage["multiply_adds"] for stage in stages) or 1
-    blocks, x = [], 0.0
+    blocks, left = [], 0.0
     for stage, side in zip(stages, sides, strict=True):
         high = max(4.0, HIGH * math.sqrt(side / most))
         wide = max(4.0, WIDE * math.sqrt(stage["output"][-1]))
-        shape = " × ".join(map(str, stage["output"]))
-        share = stage["multiply_adds"] / total
-        words = f"{stage['name']}: {shape}, {share:.0%} of the multiply-adds"
-        block = dict(x=x, y=(HIGH - high) / 2, width=wide, height=high, share=share)
-        blocks.append(block | {"words": words})
-        x += wide + GAP
+        *places, channels = map(str, stage["output"])
+        labels = {"name": stage["name"], "places": "×".join(places), "maps": channels}
+        column = max(wide, *(LETTERS[k] * len(v) for k, v in labels.items())) + GAP
+        share, middle = stage["multiply_adds"] / total, left + column / 2
+        words = f"{stage['name']}: {' × '.join([*places, channels])}"
+        words += f", {share:.0%} of the multiply-adds"
+        block = dict(x=middle - wide / 2, y=(HIGH - high) / 2, width=wide, height=high)
+        block |= {"share": share, "words": words, "labels": labels}
+        blocks.append(block | {"column": column, "middle": middle})
+        left += column
     return blocks
 
 

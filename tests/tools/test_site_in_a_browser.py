@@ -16,7 +16,7 @@ from small_course import code, printed
 from cnnlib import claims
 from tools import render
 from tools.course import Course
-from tools.site import index
+from tools.site import drawn, index
 
 ROOT = Path(__file__).parents[2]
 STORED = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -156,6 +156,28 @@ def test_the_catalogues_numbers_are_those_of_the_networks(site):
     assert page.count("<svg") == page.count("<details>") == len(rows)
 
 
+def test_a_diagrams_blocks_are_as_high_as_maps_and_as_wide_as_channels():
+    outputs = {"conv1": [64, 64, 16], "conv2": [16, 16, 64], "logits": [10]}
+    adds = dict(zip(outputs, (300, 700, 0), strict=True))
+    stages = [
+        {"name": name, "output": output, "multiply_adds": adds[name]}
+        for name, output in outputs.items()
+    ]
+    first, second, last = drawn(stages)
+    assert first["height"] == 2 * second["height"] == 110
+    assert second["width"] == 2 * first["width"]
+    assert [block["share"] for block in (first, second, last)] == [0.3, 0.7, 0]
+    assert second["words"] == "conv2: 16 × 16 × 64, 70% of the multiply-adds"
+    assert second["labels"] == {"name": "conv2", "places": "16×16", "maps": "64"}
+    assert last["labels"] == {"name": "logits", "places": "", "maps": "10"}
+    left = 0
+    for block in (first, second, last):
+        assert block["middle"] == block["x"] + block["width"] / 2
+        assert block["middle"] == left + block["column"] / 2
+        assert block["y"] + block["height"] / 2 == 55
+        left += block["column"]
+
+
 # --- in a browser ---------------------------------------------------------------------
 
 # Everything that a reader on a phone would complain of.
@@ -210,6 +232,31 @@ def own_pages(site):
 def test_every_page_fits_a_phone_and_asks_nobody_for_anything(site, window):
     wrong = [line for page in own_pages(site) for line in look(window, page)]
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+# Labels of diagrams that touch the one before, or end outside of the picture.
+LABELS = """[...document.querySelectorAll('.diagram svg')].flatMap(svg => {
+  const {x, y, width, height} = svg.viewBox.baseVal, ends = {};
+  return [...svg.querySelectorAll('text')].filter(label => {
+    const box = label.getBBox(), line = label.getAttribute('y');
+    if (!box.width) return false;
+    const before = ends[line] ?? x - 4, end = ends[line] = box.x + box.width;
+    const inside = end <= x + width && box.y >= y && box.y + box.height <= y + height;
+    return box.x < before + 4 || !inside;
+  }).map(label => label.textContent);
+})"""
+LARGER = """document.querySelectorAll('.diagram text').forEach(
+  label => { label.style.fontSize = '24px'; })"""
+
+
+@needs_browser
+def test_no_label_of_a_diagram_touches_another(site, window):
+    window.size(1440, 844)
+    window.open((site / "catalogue.html").as_uri())
+    assert window.js("document.querySelectorAll('.diagram text').length") > 500
+    assert window.js(LABELS) == []
+    window.js(LARGER)
+    assert len(window.js(LABELS)) > 100
 
 
 @needs_browser
