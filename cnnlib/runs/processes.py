@@ -38,6 +38,7 @@ LAUNCHERS = {
     "SLURM": ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
     "Open MPI": ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
 }
+PROCESS = "from cnnlib.runs import processes; processes.main()"
 SILENT = 50  # seconds after which a process that says nothing counts as dead
 
 
@@ -161,7 +162,7 @@ def begin(task: dict, log: Path) -> subprocess.Popen:
     """Start a process that ends with this one; only the first shows its progress."""
     with log.open("w") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "cnnlib.runs.processes", json.dumps(task)],
+            [sys.executable, "-c", PROCESS, json.dumps(task)],
             stdin=subprocess.PIPE,  # closed when this process ends, however it does
             stdout=None if task["index"] == 0 else subprocess.DEVNULL,
             stderr=file,
@@ -232,7 +233,3 @@ def main() -> None:
     except Exception as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         os._exit(1)  # without waiting for the others, as JAX would
-
-
-if __name__ == "__main__":
-    main()
