@@ -35,9 +35,9 @@ test: env ## check style, library, builder and every stored output (CHANGED=1: t
 	$(PY) -m pytest -n "$$($(PY) -m tools jobs)" --dist worksteal tests
 	@$(PY) -m tools check $(if $(CHANGED),--changed)
 
-test-jax: env-jax ## run the library's tests on JAX, without TensorFlow (QUICK=1: what only JAX does)
+test-jax: env-jax ## run the library's tests on JAX, without TensorFlow (QUICK=1: gradients, losses of two processes)
 	KERAS_BACKEND=jax $(JAX)/bin/python -m pytest -n $(or $(JOBS),auto) --dist worksteal \
-		$(if $(QUICK),tests/test_gradients.py tests/runs/test_processes.py,tests --ignore=tests/tools --ignore=tests/notebooks)
+		$(if $(QUICK),tests/test_gradients.py tests/runs/test_processes.py::test_two_processes_have_the_losses_of_one,tests --ignore=tests/tools --ignore=tests/notebooks)
 
 # Run notebooks as well: their values have to lie in their bands there, too.
 test-oldest test-newest: test-%: env-% ## run tests and notebooks on the oldest, or newest, packages allowed
