@@ -1,7 +1,7 @@
 """Gradients, compiling and checks at run time, which Keras leaves to its backends.
 
-The only room that knows which backend it is. Gradients raise ``NotImplementedError``
-on any but TensorFlow and JAX.
+Beside ``runs.processes``, which is JAX's, the only room that knows which backend it is.
+Gradients raise ``NotImplementedError`` on any but TensorFlow and JAX.
 """
 
 import contextlib
