@@ -96,6 +96,7 @@ def main(argv: list[str] | None = None) -> int:
 HELP = {name: f"{', '.join(known)}; {{}}" for name, known in runs.CHOICES.items()} | {
     "size": "side of a folder's pictures; the network's own",
     "rate": "the highest learning rate; {}",
+    "weight_decay": "with sgd a part of the gradient, with adam apart from it; {}",
     "validation": "the part of the training images that is held out; {}",
 }
 PROCESSES = "how many share each batch, on Keras's JAX backend; 1"

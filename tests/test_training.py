@@ -4,7 +4,61 @@ import pytest
 from keras import layers
 
 from cnnlib import models
-from cnnlib.training import OneCycle, TimeToAccuracy, restart
+from cnnlib.training import SGD, OneCycle, TimeToAccuracy, restart
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_weight_decay_is_a_part_of_the_gradient(momentum, nesterov):
+    """Beside a loss without a slope, and beside one that is the same everywhere."""
+    start, slope, l2 = np.array([1.0, -2.0, 3.0]), np.array([0.0, 0.5, -0.5]), 0.3
+    w, pull = start.copy(), np.zeros(3)  # as PyTorch's SGD: arXiv:1608.06993's code
+    rates = [0.1, 0.1, 0.1, 0.1]
+    for rate in rates:
+        g = slope + l2 * w
+        pull = momentum * pull + g
+        w -= rate * (g + momentum * pull if nesterov else pull)
+    variable = keras.Variable(start.astype("float32"))
+    optimizer = SGD(0.1, l2=l2, momentum=momentum, nesterov=nesterov)
+    for _ in rates:
+        optimizer.apply([keras.ops.convert_to_tensor(slope, "float32")], [variable])
+    np.testing.assert_allclose(np.asarray(variable), w, rtol=1e-5)
+
+
+def test_at_momentum_nine_tenths_weights_shrink_ten_times_as_fast_as_keras_has_it():
+    rates = []
+    for optimizer in (
+        SGD(0.01, momentum=0.9, l2=0.01),
+        keras.optimizers.SGD(0.01, momentum=0.9, weight_decay=0.01),
+    ):
+        variable, lengths = keras.Variable(np.ones(1, "float32")), []
+        for _ in range(101):
+            optimizer.apply([keras.ops.zeros(1)], [variable])
+            lengths.append(float(variable[0]))
+        rates.append(np.log(lengths[-2] / lengths[-1]))
+    assert rates[0] / rates[1] == pytest.approx(10, rel=0.02)
+
+
+def test_weight_decay_works_in_fit_for_every_trained_weight():
+    model = keras.Sequential([keras.Input((2,)), layers.BatchNormalization()])
+    model.trainable_variables[1].assign([2.0, 2.0])
+    model.compile(SGD(0.5, l2=0.2), lambda y, answer: 0 * answer)
+    model.fit(np.ones((4, 2)), np.ones((4, 2)), batch_size=2, verbose=0)
+    gamma, beta = (np.asarray(v) for v in model.trainable_variables)
+    np.testing.assert_allclose(gamma, 0.9**2, rtol=1e-6)
+    np.testing.assert_allclose(beta, 2 * 0.9**2, rtol=1e-6)
+
+
+def test_weight_decay_survives_saving():
+    config = keras.optimizers.serialize(SGD(0.1, l2=0.3, momentum=0.9, nesterov=True))
+    again = keras.optimizers.deserialize(config)
+    assert (again.l2, again.momentum, again.nesterov) == (0.3, 0.9, True)
+
+
+@pytest.mark.parametrize("l2", [-0.1, float("nan"), "much"])
+def test_weight_decay_is_no_less_than_zero(l2):
+    with pytest.raises((TypeError, ValueError), match="SGD takes l2"):
+        SGD(l2=l2)
 
 
 def test_one_cycle_rises_to_its_peak_and_falls_to_its_end():

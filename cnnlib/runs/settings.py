@@ -60,6 +60,7 @@ class Settings:
 
 # The papers' training on CIFAR-10: 1512.03385 and 1608.06993, section 4.2 of each.
 # Momentum is Nesterov's, as the latter says; the former says momentum and no more.
+# Weight decay is a part of the gradient, as in the frameworks of both (training.SGD).
 CIFAR = {
     "data": "cifar10",
     "augmentation": "cifar",

@@ -14,7 +14,7 @@ from cnnlib.models import blocks
 from cnnlib.runs import report
 from cnnlib.runs.folder import Keeper, fill, kept, opened
 from cnnlib.runs.settings import Settings
-from cnnlib.training import OneCycle
+from cnnlib.training import SGD, OneCycle
 
 
 def load(settings: Settings) -> datasets.Dataset:
@@ -136,11 +136,11 @@ def rate(settings: Settings, steps: int):
 
 def ready(model: keras.Model, settings: Settings, steps: int) -> None:
     """Compile the model with its optimizer built, so that it can be filled."""
-    kind = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
-    options = {"momentum": 0.9, "nesterov": True} if settings.optimizer == "sgd" else {}
-    if settings.weight_decay:
-        options["weight_decay"] = settings.weight_decay
-    optimizer = kind[settings.optimizer](rate(settings, steps), **options)
+    rates, decay = rate(settings, steps), settings.weight_decay
+    if settings.optimizer == "sgd":
+        optimizer = SGD(rates, momentum=0.9, nesterov=True, l2=decay)
+    else:
+        optimizer = keras.optimizers.Adam(rates, weight_decay=decay or None)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)

@@ -65,9 +65,12 @@ def test_a_model_is_compiled_for_logits_with_the_optimizer_asked_for(kind, decay
     runs.ready(model, asked, 100)
     optimizer = model.optimizer
     assert type(optimizer).__name__.lower() == kind
-    assert (optimizer.weight_decay or 0) == decay
+    apart = optimizer.weight_decay or 0
     if kind == "sgd":
         assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
+        assert (optimizer.l2, apart) == (decay, 0)
+    else:
+        assert apart == decay
     # Logits, not probabilities; of which two answers are right.
     model.set_weights([np.zeros((2, 3)), np.array([2.0, 0, -1])])
     y = np.array([0, 0, 1, 2])
