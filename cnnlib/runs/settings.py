@@ -61,6 +61,9 @@ class Settings:
 # The papers' training on CIFAR-10: 1512.03385 and 1608.06993, section 4.2 of each.
 # Momentum is Nesterov's, as the latter says; the former says momentum and no more.
 # Weight decay is a part of the gradient, as in the frameworks of both (training.SGD).
+# Where it is not theirs: images are standardized by channel, as the latter has it (the
+# former subtracts the mean of each pixel), but after the crops, whose padding is black
+# and not the mean.
 CIFAR = {
     "data": "cifar10",
     "augmentation": "cifar",
