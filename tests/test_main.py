@@ -22,6 +22,17 @@ def test_models_lists_the_whole_catalogue(capsys):
     assert lenet.count("60,000") == 3  # trainable, all, published
 
 
+def test_the_catalogues_words_begin_and_its_counts_end_in_one_column(capsys):
+    main(["models"])
+    head, *lines = capsys.readouterr().out.splitlines()
+    for word in ("year", "paper", "task", "input"):
+        column = head.index(word)
+        assert {line[column - 1] for line in lines} == {" "}, word
+        assert " " not in {line[column] for line in lines}, word
+    end = head.index("trainable") + len("trainable")
+    assert {line[end - 1].isdigit() and line[end] == " " for line in lines} == {True}
+
+
 def test_summary_prints_the_stages(capsys):
     assert main(["summary", "lenet5"]) == 0
     lines = capsys.readouterr().out.splitlines()

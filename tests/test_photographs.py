@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlib import datasets, models, photographs
+from cnnlib import datasets, models, photographs, plots
 from cnnlib.__main__ import main
 
 
@@ -59,6 +59,26 @@ def test_what_is_seen_where_is_drawn(album, tmp_path, capsys):
     drawn = np.asarray(Image.open(drawing).convert("RGB")).astype(int)
     warm = drawn[..., 0] - drawn[..., 2] > 100
     assert 0.02 < warm.mean() < 0.6
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (6, 4)])
+def test_what_is_seen_is_drawn_in_rows_of_four(
+    tmp_path, monkeypatch, capsys, count, columns
+):
+    drawn = []
+    draw = plots.overlay
+
+    def overlay(*given, **options):
+        drawn.append(draw(*given, **options))
+        return drawn[-1]
+
+    monkeypatch.setattr(plots, "overlay", overlay)
+    paths = [str(tmp_path / f"{i}.png") for i in range(count)]
+    for path in paths:
+        Image.new("RGB", (8, 8), "navy").save(path)
+    assert main(["classify", *paths, "--explain", str(tmp_path / "seen.png")]) == 0
+    lefts = {round(axes.get_position().x0, 3) for axes in drawn[0].axes if axes.images}
+    assert len(lefts) == columns
 
 
 def test_a_picture_becomes_an_ostrich_and_stays_one_in_8_bits(album, capsys):

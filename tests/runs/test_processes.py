@@ -355,6 +355,13 @@ def test_a_process_is_begun_with_its_task_and_ends_with_the_command(tmp_path):
         assert log.read_text().splitlines()[-1].startswith("error: ")
 
 
+def test_only_the_first_process_shows_its_progress(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(processes, "PROCESS", "import sys; print(sys.argv[1])")
+    for index in (0, 1):
+        processes.begin({"index": index}, tmp_path / "log").wait()
+    assert capfd.readouterr().out == '{"index": 0}\n'
+
+
 @on_tensorflow
 def test_another_backend_is_refused(album, tmp_path, capsys):
     arguments = ["train", "mlp", str(album), "--out", str(tmp_path / "run")]

@@ -303,6 +303,14 @@ def test_settings_are_refused_before_anything_is_written(tmp_path, others, messa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_batch_may_be_all_images_that_are_not_held_out(monkeypatch, tmp_path):
+    small(monkeypatch)
+    others = {"resume": False, "tensorboard": False}
+    training.begun(settings(batch_size=270), tmp_path / "run", **others)
+    with pytest.raises(ValueError, match="a batch of 271 is larger than the 270"):
+        training.begun(settings(batch_size=271), tmp_path / "more", **others)
+
+
 def test_folders_that_cannot_be_trained_on(tmp_path):
     one = tmp_path / "one" / "only"
     one.mkdir(parents=True)
