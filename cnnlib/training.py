@@ -154,7 +154,8 @@ def restart(model: keras.Model, build: Callable, seed: int) -> keras.Model:
     Training from another seed then needs no new compiling or tracing. Weights, moving
     statistics and the seeds of dropout become those of ``build()`` after
     ``keras.utils.set_random_seed(seed)``; the optimizer counts from step 0 and has no
-    momentum. Its learning rate stays as it is. Returns the same model.
+    momentum. Its learning rate stays as it is. Returns the same model. (On JAX ``fit``
+    takes the images in another order than for a model that it has never seen.)
 
     Raises:
         ValueError: the model is not built, or ``build()`` makes another one; the model
