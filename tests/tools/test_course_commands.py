@@ -96,6 +96,11 @@ def test_accepted_pythons_pass(version):
     assert check_python.complaint(version, [11, 12, 13]) is None
 
 
+def test_of_the_pythons_that_will_do_the_middle_one_is_named():
+    line = check_python.complaint((3, 8), [9, 10, 11, 12, 13])
+    assert line.endswith("make talk PYTHON=python3.11")
+
+
 def test_the_accepted_pythons_are_those_of_pyproject():
     minors = check_python.accepted((ROOT / "pyproject.toml").read_text())
     assert sys.version_info[1] in minors
