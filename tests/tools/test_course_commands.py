@@ -69,6 +69,13 @@ def test_a_record_says_what_where_and_with_which_versions(course, monkeypatch, c
     assert course.notebook("06_run").read_bytes() == before
 
 
+def test_one_run_is_a_record_too(course):
+    course.add("06_run", code(RUNS.format("[(3, 0.5, 1.0)]")))
+    assert course.run("record", "06") == 0
+    result = json.loads((course.root / "results/06_run.json").read_text())
+    assert result["median"] == {"accuracy": 0.5, "seconds": 1.0, "iou": 0.5}
+
+
 @pytest.mark.parametrize(
     "source", ["x = 1", "runs = []", "runs = [{'seed': 1}]", "runs = 3"]
 )

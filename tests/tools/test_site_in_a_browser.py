@@ -178,6 +178,11 @@ def test_a_diagrams_blocks_are_as_high_as_maps_and_as_wide_as_channels():
         left += block["column"]
 
 
+def test_a_side_of_less_than_sixteen_is_drawn_against_sixteen():
+    stages = [{"name": "a", "output": [4, 4, 1], "multiply_adds": 1}] * 2
+    assert [block["height"] for block in drawn(stages)] == [55, 55]
+
+
 # --- in a browser ---------------------------------------------------------------------
 
 # Everything that a reader on a phone would complain of.

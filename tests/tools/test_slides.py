@@ -49,3 +49,12 @@ def test_code_and_numbers_stand_below_their_picture():
     assert [slide.kind for slide in stack] == ["picture", "below"]
     assert [cell.source for cell in stack[0].cells] == ["draw()"]
     assert [cell.source for cell in stack[1].cells] == ["n = 1", "draw()"]
+
+
+def test_a_subslide_without_a_heading_stands_on_a_slide_of_its_own():
+    drawn = code("draw()", outputs=[picture()])
+    counted = code("n = 1", outputs=[printed("1\n")])
+    more = code("m = 2", "subslide", outputs=[printed("2\n")])
+    (stack,) = stacks(markdown("## Seen", "slide"), counted, drawn, more)
+    below = [[cell.source for cell in slide.cells] for slide in stack[1:]]
+    assert below == [["n = 1", "draw()"], ["m = 2"]]
