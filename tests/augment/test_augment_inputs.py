@@ -89,6 +89,7 @@ def test_values_out_of_the_declared_range_are_refused():
         unit(NAN)
     bytes_(np.zeros((1, 8, 8, 1), "float32"))  # black is black in any range
     bytes_((X * 255).astype("uint8"))
+    bytes_(ramp / ramp.max() * 1.5)  # dark, and no image from 0 to 1
     unit(ramp)
 
 

@@ -1,4 +1,5 @@
 import explainable as nets
+import keras
 import numpy as np
 import pytest
 from keras import layers, ops
@@ -173,6 +174,15 @@ def test_the_default_layer_is_the_last_of_more_than_one_place():
     x = nets.rng.random((2, 28, 28, 1)).astype("float32")
     np.testing.assert_array_equal(
         explain.grad_cam(cnn, x), explain.grad_cam(cnn, x, "dropout1")
+    )
+
+
+def test_two_places_are_more_than_one():
+    parts = [layers.Conv2D(3, 2, name="two"), layers.Conv2D(3, (1, 2), name="one")]
+    model = keras.Sequential([keras.Input((2, 3, 1)), *parts, layers.Flatten()])
+    x = nets.rng.random((2, 2, 3, 1)).astype("float32")
+    np.testing.assert_array_equal(
+        explain.grad_cam(model, x), explain.grad_cam(model, x, "two")
     )
 
 

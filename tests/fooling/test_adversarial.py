@@ -210,6 +210,9 @@ def test_images_may_leave_the_box_by_rounding():
     trainer = nets.compiled(AdversarialTraining(nets.bent(), 8, bounds=(0, 255)))
     images[2, 3, 3] = 255.0001  # of rounding on that scale; 255.01 would be none
     assert np.isfinite(trainer.train_on_batch(images, y)).all()
+    trainer = nets.compiled(AdversarialTraining(nets.bent(), 0.1, bounds=(-1, 1)))
+    images[2, 3, 3] = np.nextafter(np.float32(1), np.float32(2))
+    assert np.isfinite(trainer.train_on_batch(images, y)).all()
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX drops none")

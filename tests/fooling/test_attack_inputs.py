@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from cnnlib import fooling
+from cnnlib import checks, fooling
 
 ATTACKS = {
     "fgsm": lambda model, x, y, **k: fooling.fgsm(model, x, y, 0.1, **k),
@@ -73,6 +73,25 @@ def test_logits_that_add_up_to_one_by_chance_are_no_softmax():
     x = X.copy()
     x[:, 0, 0] = 1  # logits (1, 0) for all of these images
     fooling.fgsm(model, x, 0, 0.1)
+
+
+def test_a_model_sees_nothing_out_of_the_range():
+    seen = []
+
+    class Watching(layers.Layer):
+        def call(self, x):
+            if checks.visible(x) is not None:
+                seen.append((float(keras.ops.min(x)), float(keras.ops.max(x))))
+            return x
+
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), Watching(), layers.Flatten(), layers.Dense(4)]
+    )
+    for low, high in ((0, 1), (-3, 2)):
+        fooling.fgsm(model, low + (high - low) * X, Y, 0.1, bounds=(low, high))
+        lows, highs = zip(*seen, strict=True)
+        assert low <= min(lows) <= max(highs) <= high
+        seen.clear()
 
 
 def test_one_class_is_none_to_be_fooled_into(attack):

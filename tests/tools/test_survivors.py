@@ -1,8 +1,11 @@
 """Faults that no test notices are shown to notebooks, one after the other."""
 
 import subprocess
+from dataclasses import replace
 
+import nbformat
 import pytest
+from nbformat import v4
 
 from tools import mutants, survivors
 
@@ -51,6 +54,26 @@ def test_notebooks_see_a_fault_until_one_notices(course, numbers, verdict, asked
     without = [number for number, source in seen if source == SOURCE]
     assert [f"notebook {number}" for number in without] == [verdict] * len(without)
     assert [tree.joinpath(by_two.name).read_text() for tree in trees.all] == [SOURCE]
+
+
+def test_each_fault_that_is_left_is_shown_to_the_notebooks_that_reach_it(
+    course, monkeypatch, capsys
+):
+    root = survivors.ROOT
+    (root / "cnnlib/__init__.py").touch()
+    (root / "notebooks").mkdir()
+    for number, source in (("01", "1"), ("02", "import cnnlib.square")):
+        nb = v4.new_notebook(cells=[v4.new_code_cell(source)])
+        nbformat.write(nb, root / f"notebooks/{number}_page.ipynb")
+    monkeypatch.setattr(mutants, "RECORD", root / "mutants.csv")
+    by_two = the_fault(1)
+    mutants.record(replace(by_two, number=0, test="tests/test_square.py::test_it"))
+    mutants.record(by_two)
+    survivors.main()
+    verdicts = {fault.number: fault.test for fault in mutants.recorded()}
+    assert verdicts == {0: "tests/test_square.py::test_it", 1: "notebook 02"}
+    last = capsys.readouterr().out.splitlines()[-1].split()
+    assert last == ["all", "2", "1", "0", "1", "0", "50%", "100%"]
 
 
 def test_a_notebook_that_fails_without_the_fault_notices_none(course, monkeypatch):

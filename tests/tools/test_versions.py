@@ -43,6 +43,15 @@ def test_what_the_library_needs_is_pinned_within_its_range():
         assert pinned[name] in SpecifierSet(f">={low}"), name
 
 
+def test_the_file_of_each_end_is_printed():
+    for end in ("oldest", "newest"):
+        command = [sys.executable, ROOT / "tools/versions.py", end]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        requirements = (ROOT / "requirements.txt").read_text("utf-8")
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+        assert done.stdout.splitlines() == versions.lines(end, requirements, project)
+
+
 def test_another_end_is_refused():
     command = [sys.executable, ROOT / "tools/versions.py", "middle"]
     done = subprocess.run(command, capture_output=True, text=True)
