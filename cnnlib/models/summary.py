@@ -80,7 +80,7 @@ def summary(model: keras.Model) -> str:
     return table(rows, left=(0, 2))
 
 
-def table(rows: list[tuple[str, ...]], left: tuple[int, ...] = (0,)) -> str:
+def table(rows: list[tuple[str, ...]], left: tuple[int, ...]) -> str:
     """Rows of text as aligned columns; those of ``left`` begin at the same place."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

@@ -140,6 +140,7 @@ def test_lenet_codes_are_bitmaps_that_differ_and_random_ones_are_fixed():
     assert (bitmaps[8] == bitmaps[8][:, ::-1]).all()  # the 8 is symmetric
     np.testing.assert_array_equal(codes(4), codes(4))
     assert codes(4).shape == (4, 84)
+    assert set(codes(4).ravel()) == {-1, 1}
 
 
 def test_lenet_squashes_plus_one_to_plus_one():

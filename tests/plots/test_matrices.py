@@ -67,6 +67,12 @@ def test_a_confusion_writes_every_count_but_zeros():
     show(figure)
 
 
+def test_a_line_stands_on_either_side_of_every_cell():
+    (axes,) = plots.confusion(MATRIX, "abc", alt="Three.").axes
+    for axis in (axes.xaxis, axes.yaxis):
+        assert axis.get_minorticklocs().tolist() == [-0.5, 0.5, 1.5, 2.5]
+
+
 def test_hits_are_blue_and_mistakes_orange_the_more_the_darker():
     figure = plots.confusion(MATRIX, "abc", alt="Three.")
     cells = figure.axes[0].images[0].get_array()

@@ -106,6 +106,8 @@ def test_mistakes_have_their_colours_and_a_legend():
     assert figure.get_figheight() == without.get_figheight() + 0.5
     assert plots.mistakes(x, masks, found, height=2, **options).get_figheight() == 2
     show(figure)
+    lowest = min(axes.get_window_extent().y0 for axes in figure.axes if axes.images)
+    assert legend.get_window_extent().y1 <= lowest
 
 
 @pytest.mark.parametrize("which", [0, 1])

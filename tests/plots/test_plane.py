@@ -35,6 +35,7 @@ def test_names_of_points_stand_near_them_and_cover_nothing():
     show(figure)
     (axes,) = figure.axes
     boxes = {t.get_text(): t.get_window_extent() for t in axes.texts}
+    assert {t.get_fontsize() for t in axes.texts} == {14}
     assert list(boxes) == ["first", "second", "third", "other"]
     for one, other in itertools.combinations(boxes.values(), 2):
         assert not one.overlaps(other)
