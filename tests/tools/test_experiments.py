@@ -181,6 +181,18 @@ def test_what_is_left_of_a_removed_run_is_not_taken_for_this_one(course, asked):
     assert [path.name for path in left.parents[1].iterdir()] == ["begun.json"]
 
 
+def test_of_two_rates_that_read_as_many_the_lower_last_loss_is_better():
+    def run(losses, accuracies):
+        return {"epochs": {"val_accuracy": accuracies, "val_loss": losses}}
+
+    better = run([2.0, 1.0, 0.3], [0.1, 0.5, 0.9])
+    worse = run([2.0, 0.2, 0.4], [0.1, 0.95, 0.9])
+    diverged = run([2.0, 0.2, math.nan], [0.1, 0.5, 0.9])
+    fewer = run([0.1, 0.1, 0.1], [0.9, 0.9, 0.8])
+    order = sorted([worse, fewer, better, diverged], key=experiments._success)
+    assert order == [fewer, diverged, worse, better]
+
+
 def test_what_was_begun_with_other_settings_is_refused(course, asked, capsys):
     begun = course.root / "build/records/tiny"
     begun.mkdir(parents=True)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from small_course import code, markdown, wait_until
 
-from tools import runner
+from tools import kernel, runner
 from tools.course import Course
 from tools.kernel import Limits, Watch
 from tools.progress import Progress, Run, table
@@ -145,10 +145,39 @@ def test_slow_is_not_hanging(monkeypatch):
 
 
 def test_an_idle_kernel_hangs_after_five_minutes(monkeypatch):
-    kernel = Kernel(monkeypatch, share=0.0003)
-    assert kernel.after(295) is None
+    idle = Kernel(monkeypatch, share=0.0003)
+    assert idle.after(295) is None
     wrong = "its kernel used no processor time for 5 minutes and was ended"
-    assert kernel.after(5) == wrong
+    assert idle.after(5) == wrong
+
+
+class Waiting:
+    """A process that waits for a disk, or does something else, or has ended."""
+
+    def __init__(self, status):
+        self.asked = status
+
+    def status(self):
+        if self.asked is None:
+            raise psutil.NoSuchProcess(1)
+        return self.asked
+
+
+@pytest.mark.parametrize(
+    ("statuses", "reads"),
+    [
+        ([psutil.STATUS_SLEEPING, psutil.STATUS_DISK_SLEEP], True),
+        ([None, psutil.STATUS_DISK_SLEEP], True),
+        ([psutil.STATUS_SLEEPING, None], False),
+    ],
+)
+def test_a_kernel_that_waits_for_a_disk_does_not_hang(statuses, reads, monkeypatch):
+    processes = [Waiting(status) for status in statuses]
+    reading = kernel._reads_a_disk
+    idle = Kernel(monkeypatch, share=0.0)
+    monkeypatch.setattr("tools.kernel._reads_a_disk", reading)
+    monkeypatch.setattr("tools.kernel._tree", lambda _: processes)
+    assert (idle.after(1000) is None) == reads
 
 
 def test_time_in_which_nobody_looked_does_not_count(monkeypatch):
@@ -156,9 +185,9 @@ def test_time_in_which_nobody_looked_does_not_count(monkeypatch):
 
 
 def test_an_endless_loop_is_ended_after_an_hour_of_processor_time(monkeypatch):
-    kernel = Kernel(monkeypatch, share=0.5)
-    assert kernel.after(7195) is None
-    assert kernel.after(10) == "used 60 minutes of processor time and was ended"
+    endless = Kernel(monkeypatch, share=0.5)
+    assert endless.after(7195) is None
+    assert endless.after(10) == "used 60 minutes of processor time and was ended"
 
 
 @pytest.mark.parametrize("command", ["talk", "check"])

@@ -126,6 +126,8 @@ def test_the_usual_magic_reaches_nothing(reached):
         "from cnnlib.plots.style import enter\n@enter\ndef f(): ...",
         "from cnnlib.plots.style import enter\nf = enter(1)",
         "from cnnlib.plots import style\nf = style.enter(1)",
+        "from cnnlib.plots.style import enter\n@enter\nclass A: ...",
+        "class A:\n    B = 1\n    print(B)",
         "for x in y: f(x)",
     ],
 )
