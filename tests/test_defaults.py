@@ -62,6 +62,7 @@ segmentation.CrossEntropyDice smooth=1.0 dice=1.0 name='cross_entropy_dice'
 segmentation.predict_tiles batch_size=4
 segmentation.weight_map w0=10.0 sigma=5.0 balance=True
 training.OneCycle warmup=0.3 start=0.04 end=0.0001
+training.SGD learning_rate=0.01
 training.TimeToAccuracy monitor='val_accuracy'
 """
 ROOMS = "augment datasets explain fooling gradients layers plots segmentation training"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from cnnlib import augment, gradients, layers, segmentation
-from cnnlib.training import OneCycle
+from cnnlib.training import SGD, OneCycle
 
 PARTS = st.floats(0, 1, width=32)
 CYCLES = st.fixed_dictionaries(
@@ -117,6 +117,12 @@ THINGS = {
     segmentation.MeanIoU: COUNTED,
     segmentation.MeanDice: COUNTED,
     segmentation.PixelAccuracy: COUNTED,
+    SGD: {
+        "learning_rate": st.floats(0.125, 1, width=32),
+        "momentum": st.floats(0, 1, width=32),
+        "nesterov": st.booleans(),
+        "l2": real(0, 1),
+    },
     OneCycle: {
         "peak": real(0.125, 9),
         "steps": whole(1, 999),

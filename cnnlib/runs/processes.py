@@ -153,9 +153,11 @@ def watch(tasks: list[dict]) -> None:
             for child in children:
                 child.kill()
                 child.communicate()
-        for task, code, log in zip(tasks, codes, logs, strict=True):
-            if code:
-                raise ChildProcessError(told(task, code, log.read_text()))
+        failed = [end for end in zip(tasks, codes, logs, strict=True) if end[1]]
+        if failed:
+            # Others may fail because one was killed, or because one failed before.
+            first = min(failed, key=lambda end: (end[1] > 0, end[2].stat().st_mtime_ns))
+            raise ChildProcessError(told(*first[:2], first[2].read_text()))
 
 
 def begin(task: dict, log: Path) -> subprocess.Popen:

@@ -331,6 +331,33 @@ def test_one_that_fails_ends_the_others_and_is_told(monkeypatch):
     assert [process.returncode for process in started] == [-9, 1, -9]
 
 
+KILLED = "os.kill(os.getpid(), 9)"
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (KILLED, "process 2 of 3 was ended by SIGKILL; "),
+        ("sys.exit('no')", "process 2 of 3 failed: no; "),
+    ],
+)
+def test_of_several_that_failed_the_first_is_told(how, told, monkeypatch):
+    """The others fail when they miss it, before anybody looks."""
+    started, text = [], f"import os, sys, time; sys.argv[1] == '1' and {how}; "
+    begin = script(text + "time.sleep(0.5); sys.exit('reset by peer')")
+
+    def all_have_ended(*given):
+        started.append(begin(*given))
+        if len(started) == 3:
+            for process in started:
+                process.wait()
+        return started[-1]
+
+    monkeypatch.setattr(processes, "begin", all_have_ended)
+    with pytest.raises(ChildProcessError, match=told):
+        processes.watch(TASKS)
+
+
 def test_an_interrupt_ends_all(monkeypatch):
     started, begin = [], script("import time; time.sleep(9e4)")
 
