@@ -238,7 +238,8 @@ def test_transfer_begins_with_the_head_and_classify_takes_the_model(
 ):
     out = str(tmp_path / "run")
     argv = ["train", "efficientnet_lite0", str(album), "--transfer", "--size", "48"]
-    argv += ["--epochs", "4", "--batch-size", "8", "--rate", "0.01", "--out", out]
+    # At a higher rate so few pictures may be unlearned again, from seed to seed.
+    argv += ["--epochs", "6", "--batch-size", "2", "--out", out]
     with monkeypatch.context() as patch:
         stop_after(patch, 2)
         with pytest.raises(Killed):
@@ -256,7 +257,7 @@ def test_transfer_begins_with_the_head_and_classify_takes_the_model(
     assert main([*argv, "--resume"]) == 0
     assert "test accuracy: 100.0%" in capsys.readouterr().out
     rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
-    assert len(rows) == 5
+    assert len(rows) == 7
 
     model = keras.models.load_model(tmp_path / "run" / "model.keras")
     assert model.output_shape == (None, 2)
