@@ -55,6 +55,17 @@ def ended():
     return process.pid
 
 
+def test_what_a_process_of_somebody_else_writes_stays(tmp_path, monkeypatch):
+    def forbidden(process, signal):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    part = tmp_path / f".part-1@{platform.node()}-0-a.txt"
+    part.touch()
+    files.sweep(tmp_path)
+    assert names(tmp_path) == [part.name]
+
+
 def test_what_dead_processes_left_goes_and_what_others_write_stays(tmp_path):
     here = platform.node()
     dead = [f".part-{ended()}@{here}-0-a.txt", f".part-{ended()}@{here}-1-folder"]

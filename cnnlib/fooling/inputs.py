@@ -94,7 +94,7 @@ def classes(who: str, model: keras.Model, x: np.ndarray, box: Box) -> int:
             "one"
         )
     values = keras.ops.convert_to_numpy(logits).astype("float64")
-    if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, atol=1e-3):
+    if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, atol=0.01):
         raise ValueError(
             f"{who} takes logits, and {model.name!r} ends in a softmax (its outputs "
             "add up to 1): build it with activation=None in the last layer and take "

@@ -35,6 +35,11 @@ def fcn_series(
     mean over time, a dense layer: which is what class activation maps need.
     """
     series, classes = _inputs("fcn_series", input_shape, classes)
+    if len(filters) != len(sizes):
+        raise ValueError(
+            "fcn_series takes a size for each of its filters; given "
+            f"filters={filters!r}, sizes={sizes!r}"
+        )
     x = series
     for i, (width, size) in enumerate(zip(filters, sizes, strict=True), start=1):
         x = _steps(x, "conv bn relu", width, size, name=f"conv{i}")

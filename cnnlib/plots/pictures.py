@@ -33,7 +33,7 @@ def images(
     if limits is not None:
         limits = checks.span("images", "limits", limits)
     low, high = limits or (None, None)
-    lines = 1 + max((t.count("\n") for t in titles), default=0) if titles else 0
+    lines = 1 + max(t.count("\n") for t in titles) if titles else 0
     tall = WIDTH / columns * x.shape[1] / x.shape[2] + 0.3 * lines
     figure = Figure(height, alt, needed=-(-len(x) // columns) * tall)
     grid = panels(figure, len(x), columns)

@@ -56,6 +56,23 @@ def test_a_softmax_is_noticed_where_it_is_quite_sure():
         fooling.fgsm(model, X, Y, 0.1)
 
 
+def test_a_softmax_of_half_precision_is_noticed():
+    """Its outputs add up to 1 to three digits."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Flatten(),
+            layers.Dense(4),
+            layers.Lambda(lambda z: keras.ops.softmax(z), dtype="bfloat16"),
+            layers.Lambda(lambda z: keras.ops.cast(z, "float32"), dtype="float32"),
+        ]
+    )
+    sums = np.asarray(model(X)).sum(axis=1)
+    assert 1e-5 < np.abs(sums - 1).max() < 4e-3
+    with pytest.raises(ValueError, match="ends in a softmax"):
+        fooling.fgsm(model, X, Y, 0.1)
+
+
 def test_a_softmax_is_noticed_where_no_layer_is_called_so():
     image = keras.Input((6, 6, 1))
     z = layers.Dense(4)(layers.Flatten()(image))

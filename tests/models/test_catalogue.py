@@ -55,6 +55,34 @@ def test_public_functions_are_builders_and_helpers():
         assert getattr(models, name) is family
 
 
+# What a family is without options, besides its sizes; None, 0 and False are left out.
+DEFAULTS = """
+vgg depth=16
+cifar_plain depth=20 width=16
+cifar_resnet depth=20 width=16 unit='original'
+resnet depth=50
+resnet_v2 depth=50
+cifar_resnet_v2 depth=164 block='bottleneck' width=16
+stochastic_depth depth=110 survival=0.5 width=16
+cifar_densenet depth=40 growth=12
+densenet blocks=(6, 12, 24, 16) growth=32 compression=0.5
+fcn stride=8
+fc_densenet blocks=(4, 5, 7, 10, 12, 15, 12, 10, 7, 5, 4) growth=16 width=48 dropout=0.2
+rbf_network
+"""
+
+
+def test_the_defaults_of_every_family_are_on_record():
+    found = []
+    for name, family in models.FAMILIES.items():
+        parameters = dict(inspect.signature(family).parameters)
+        for other in ("input_shape", "classes", "templates"):
+            parameters.pop(other, None)
+        told = (f"{key}={p.default!r}" for key, p in parameters.items() if p.default)
+        found.append(" ".join([name, *told]))
+    assert found == DEFAULTS.strip().splitlines()
+
+
 def test_a_variant_is_its_family_with_what_it_fixes():
     entry = models.CATALOG["resnet56"]
     assert entry.family is models.cifar_resnet

@@ -269,6 +269,20 @@ def test_pictures_of_a_run_are_of_true_classes_and_of_both_losses(
     assert '"seconds": 2.1' in (tmp_path / "run.json").read_text()
 
 
+def test_classes_of_which_there_is_no_test_image_have_their_row(tmp_path):
+    data = some()
+    first = data.y_test == 0
+    data = data._replace(x_test=data.x_test[first], y_test=data.y_test[first])
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(3)]
+    )
+    model.layers[-1].set_weights([np.zeros((64, 3)), np.array([1.0, 0, 0])])
+    (tmp_path / "run.json").write_text("{}")
+    history = [{"epoch": 1, "loss": 3.0, "val_loss": 4.0}]
+    assert report.finish(model, data, tmp_path, history, 1) == 1
+    assert (tmp_path / "confusion.png").exists()
+
+
 def test_a_run_without_test_images_has_no_accuracy(monkeypatch, tmp_path):
     data = some()
     data = data._replace(x_test=data.x_test[:0], y_test=data.y_test[:0])

@@ -51,6 +51,11 @@ def test_code_and_numbers_stand_below_their_picture():
     assert [cell.source for cell in stack[1].cells] == ["n = 1", "draw()"]
 
 
+def test_a_message_may_have_ten_lines_of_code():
+    (stack,) = stacks(markdown("## A", "slide", ["message"]), code("x = 1\n" * 10))
+    assert [slide.kind for slide in stack] == ["message"]
+
+
 def test_a_subslide_without_a_heading_stands_on_a_slide_of_its_own():
     drawn = code("draw()", outputs=[picture()])
     counted = code("n = 1", outputs=[printed("1\n")])
