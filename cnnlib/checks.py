@@ -33,6 +33,13 @@ def integer(who: str, name: str, value, least: int = 1) -> int:
     return int(value)
 
 
+def as_many(who: str, **rows) -> None:
+    """Refuse rows of settings of which one is longer than another."""
+    if len({len(row) for row in rows.values()}) > 1:
+        given = ", ".join(f"{name}={row!r}" for name, row in rows.items())
+        raise ValueError(f"{who} takes as many {' as '.join(rows)}; given {given}")
+
+
 def seed(who: str, value) -> int | None:
     """A ``seed`` of random numbers, from 0; None stands for other ones each time."""
     return None if value is None else integer(who, "seed", value, least=0)

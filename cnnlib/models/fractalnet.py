@@ -66,11 +66,7 @@ def fractalnet(
     """
     least = 2 ** len(filters)
     image, classes = inputs("fractalnet", input_shape, classes, smallest=least)
-    if len(filters) != len(dropout):
-        raise ValueError(
-            f"fractalnet takes a dropout rate for each of its {len(filters)} blocks; "
-            f"given {dropout!r}"
-        )
+    checks.as_many("fractalnet", filters=filters, dropout=dropout)
     columns = checks.integer("fractalnet", "columns", columns)
     if column is not None:
         checks.choice("fractalnet", "column", column, range(1, columns + 1))

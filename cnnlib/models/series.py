@@ -11,6 +11,7 @@ from functools import partial
 import keras
 from keras import layers
 
+from cnnlib import checks
 from cnnlib.models.blocks import inputs, logits, steps
 from cnnlib.models.entry import entry
 
@@ -35,11 +36,7 @@ def fcn_series(
     mean over time, a dense layer: which is what class activation maps need.
     """
     series, classes = _inputs("fcn_series", input_shape, classes)
-    if len(filters) != len(sizes):
-        raise ValueError(
-            "fcn_series takes a size for each of its filters; given "
-            f"filters={filters!r}, sizes={sizes!r}"
-        )
+    checks.as_many("fcn_series", filters=filters, sizes=sizes)
     x = series
     for i, (width, size) in enumerate(zip(filters, sizes, strict=True), start=1):
         x = _steps(x, "conv bn relu", width, size, name=f"conv{i}")

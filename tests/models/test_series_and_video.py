@@ -162,7 +162,11 @@ def test_the_fifth_pooling_pads_behind_only():
     [
         (models.fcn_series, {"input_shape": (10, 2, 1)}, r"\(length, channels\)"),
         (models.resnet_series, {"input_shape": (0, 1)}, "length of at least 1"),
-        (models.fcn_series, {"sizes": (8, 5)}, r"a size for each.*sizes=\(8, 5\)"),
+        (
+            models.fcn_series,
+            {"sizes": (8, 5)},
+            r"as many filters as sizes; given.*sizes=\(8, 5\)",
+        ),
         (models.c3d, {"input_shape": (112, 112, 3)}, r"\(frames, height, width, "),
         (models.c3d, {"input_shape": (None, 112, 112, 3)}, "given"),
         (models.c3d, {"width": 0}, "c3d takes width=1 or more; given 0"),
