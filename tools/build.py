@@ -54,7 +54,7 @@ def _execute(course: Course, path: Path, key: str, env, run: Run) -> str:
     with executed(path, env, run) as (nb, _):
         normalized(nb)
         nb.metadata.cnnlib["made_from"] = key
-        write(course.build / "executed" / path.name, nbformat.writes(nb, indent=1))
+        write(course.build / "executed" / path.name, nbformat.writes(nb))
     return f"ran in {run.wall:.0f} s"
 
 

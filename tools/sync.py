@@ -140,7 +140,7 @@ def behind(course: Course) -> dict[Path, str | bytes]:
                     said = WAYS.sub("", cell.source).rstrip()
                     cell.source = f"{said}\n\n{ways(path)}".rstrip()
         # The outputs' digest stays as it is: nothing here vouches for them.
-        texts[path] = nbformat.writes(nb, indent=1).rstrip("\n") + "\n"
+        texts[path] = nbformat.writes(nb).rstrip("\n") + "\n"
     return {
         path: content
         for path, content in texts.items()

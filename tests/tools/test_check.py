@@ -149,6 +149,7 @@ def test_a_comparison_that_cannot_start_fails(checked_course, capsys):
     out = capsys.readouterr().out
     assert "no such thing" in out
     assert "00_a  its kernel starts: pytest ended with 4" in out
+    assert out.splitlines()[-1].startswith("1 failed in ")
 
 
 BANDED = """from cnnlib.bands import percent

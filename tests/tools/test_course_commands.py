@@ -40,6 +40,15 @@ def test_lab_opens_the_first_notebook_on_the_port_asked_for(course, monkeypatch)
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in started
 
 
+def test_a_port_is_free_until_somebody_listens():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        server.listen()
+        assert not lab.free(port)
+    assert lab.free(port)
+
+
 RUNS = "runs = [dict(seed=s, accuracy=a, seconds=t, iou=1 - a) for s, a, t in {}]"
 
 

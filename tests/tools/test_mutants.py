@@ -85,6 +85,13 @@ def test_each_fault_changes_one_place_and_is_named_with_its_line():
     assert len(after) == len(named)
 
 
+def test_no_word_is_its_own_fault():
+    assert all(word != other for word, other in faults.WORDS.items())
+    pairs = {("min", "max"), ("argmin", "argmax"), ("floor", "ceil"), ("mean", "sum")}
+    assert pairs <= faults.WORDS.items()
+    assert {pair[::-1] for pair in pairs} <= faults.WORDS.items()
+
+
 def test_what_is_planted_is_what_its_name_says():
     by_name = {(line, what): planted for planted, line, what in every_fault(SOURCE)}
     assert "width <= 0" in by_name[8, "another Lt"]

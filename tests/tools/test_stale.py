@@ -225,3 +225,11 @@ def test_an_edit_of_augmentation_concerns_the_notebooks_that_use_it_alone():
     for path in course.notebooks():
         reaches = ROOT / "cnnlib/augment/warp.py" in keys.files(path)
         assert reaches == ("cnnlib import augment" in path.read_text("utf-8")), path
+
+
+def test_a_module_beside_the_library_is_not_ours(tmp_path):
+    for name in ("cnnlib", "other"):
+        (tmp_path / f"{name}.py").touch()
+    library = Library(tmp_path, ["cnnlib"])
+    assert library.file("cnnlib") == tmp_path / "cnnlib.py"
+    assert library.file("other") is None
