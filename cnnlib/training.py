@@ -30,8 +30,9 @@ class SGD(keras.optimizers.SGD):
         self.l2 = checks.number("SGD", "l2", l2, least=0)
 
     def update_step(self, gradient, variable, learning_rate):
-        slope = ops.add(gradient, ops.multiply(self.l2, variable))
-        super().update_step(slope, variable, learning_rate)
+        if self.l2:
+            gradient = ops.add(gradient, ops.multiply(self.l2, variable))
+        super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
         return {**super().get_config(), "l2": self.l2}

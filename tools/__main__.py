@@ -1,9 +1,11 @@
 """The commands behind the Makefile: ``python -m tools talk`` and so on."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools import (
@@ -111,18 +113,36 @@ def _do(args: argparse.Namespace, course: Course, progress: Progress) -> int:
     return 0
 
 
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
+@contextlib.contextmanager
+def _interruptible(progress: Progress) -> Iterator[None]:
+    """Being told to end is like Ctrl-C: no kernel is left behind. Neither is lost.
+
+    Where a signal comes in a weak reference's callback, Python drops what is raised. So
+    it is noted as well, and looked at where notebooks run.
+    """
+
+    def interrupt(*_):
+        progress.interrupted = True
+        raise KeyboardInterrupt
+
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)  # a shell may have started a job deaf to it
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     """Run one command and return its exit status."""
     args = _parser().parse_args(argv)
     course, progress = Course((root or Path.cwd()).resolve()), Progress()
-    # Being told to end is like Ctrl-C: no kernel is left behind.
-    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return _do(args, course, progress)
+        with _interruptible(progress):
+            return _do(args, course, progress)
     except CourseError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.status
@@ -132,8 +152,6 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

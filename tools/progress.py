@@ -12,9 +12,13 @@ SHOWN = 8  # rows of each half of the table of where the time went
 
 
 class Progress:
-    """Lines that stay and, on a terminal, a live line per running notebook below."""
+    """Lines that stay and, on a terminal, a live line per running notebook below.
+
+    ``interrupted`` tells whether the command was, even where Python dropped that.
+    """
 
     def __init__(self, stream=None):
+        self.interrupted = False
         self.stream = stream or sys.stdout
         self.tty = self.stream.isatty()
         self._lock = threading.RLock()

@@ -124,6 +124,8 @@ class Runner:
             waiting = {pool.submit(job, path): path for path in paths}
             try:
                 while waiting:
+                    if self.progress.interrupted:
+                        raise KeyboardInterrupt
                     ready, _ = wait(waiting, TICK, FIRST_COMPLETED)
                     for future in ready:
                         path = waiting.pop(future)

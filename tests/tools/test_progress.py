@@ -91,15 +91,45 @@ def test_bands_are_measured_by_five_seeds_two_threads_and_without_onednn():
 def test_a_command_that_ends_badly_says_why_and_leaves_signals_as_they_were(
     error, status, told, monkeypatch, tmp_path, capsys
 ):
+    def handlers():
+        return [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+
+    before = handlers()
+
     def do(*given):
-        assert signal.getsignal(signal.SIGTERM) is commands._interrupt
+        assert not set(handlers()) & set(before)
         raise error
 
     monkeypatch.setattr(commands, "_do", do)
-    before = signal.getsignal(signal.SIGTERM)
     assert commands.main(["talk"], tmp_path) == status
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert handlers() == before
     assert capsys.readouterr().err == f"{told}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_an_interrupt_and_noted(number, monkeypatch, tmp_path, capsys):
+    noted = []
+
+    def do(args, course, progress):
+        assert not progress.interrupted
+        try:
+            signal.raise_signal(number)
+        finally:
+            noted.append(progress.interrupted)
+
+    monkeypatch.setattr(commands, "_do", do)
+    assert commands.main(["talk"], tmp_path) == 130
+    assert noted == [True]
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_job_that_is_deaf_to_interrupts_stays_so(monkeypatch, tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(commands, "_do", lambda *_: signal.raise_signal(2) or 0)
+        assert commands.main(["talk"], tmp_path) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_commands_have_their_defaults(monkeypatch):
