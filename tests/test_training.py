@@ -10,17 +10,17 @@ from cnnlib.training import SGD, OneCycle, TimeToAccuracy, restart
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_weight_decay_is_a_part_of_the_gradient(momentum, nesterov):
-    """Beside a loss without a slope, and beside one that is the same everywhere."""
-    start, slope, l2 = np.array([1.0, -2.0, 3.0]), np.array([0.0, 0.5, -0.5]), 0.3
-    w, pull = start.copy(), np.zeros(3)  # as PyTorch's SGD: arXiv:1608.06993's code
-    rates = [0.1, 0.1, 0.1, 0.1]
-    for rate in rates:
+    """Where the loss has no slope, and where it has one, as PyTorch's SGD takes it."""
+    start, slope = np.array([1.0, -2.0, 3.0]), np.array([0.0, 0.5, -0.5])
+    rate, l2 = 0.1, 0.3
+    w, pull = start.copy(), np.zeros(3)
+    for _ in range(4):
         g = slope + l2 * w
         pull = momentum * pull + g
         w -= rate * (g + momentum * pull if nesterov else pull)
     variable = keras.Variable(start.astype("float32"))
-    optimizer = SGD(0.1, l2=l2, momentum=momentum, nesterov=nesterov)
-    for _ in rates:
+    optimizer = SGD(rate, l2=l2, momentum=momentum, nesterov=nesterov)
+    for _ in range(4):
         optimizer.apply([keras.ops.convert_to_tensor(slope, "float32")], [variable])
     np.testing.assert_allclose(np.asarray(variable), w, rtol=1e-5)
 
