@@ -94,7 +94,7 @@ def _settle(claim_id: str, ruling: str, evidence: str) -> None:
 def _check(claim_id: str, ruling: str) -> None:
     """Raise ``ClaimError`` where a claim cannot be settled so."""
     if claim_id not in LEDGER:
-        near = difflib.get_close_matches(str(claim_id), LEDGER, n=1)
+        near = difflib.get_close_matches(str(claim_id), LEDGER)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         raise ClaimError(f"the talk has no claim {claim_id!r}{hint}")
     if claim_id in settled:

@@ -35,7 +35,7 @@ def gradient(function: Callable, x: np.ndarray) -> np.ndarray:
         ValueError: the function returns anything but one number, shape ().
     """
     x = ops.convert_to_tensor(np.asarray(x), dtype=keras.config.floatx())
-    return _gradients(lambda tensors: function(*tensors), [x])[0]
+    return ops.convert_to_numpy(slope(function, x))
 
 
 def slope(function: Callable, x):
@@ -44,27 +44,45 @@ def slope(function: Callable, x):
     return _slopes(lambda tensors: (function(*tensors), ()), [x])[0][0]
 
 
-def through(output, loss: Callable):
+def through(output, loss: Callable, *, together: bool = False):
     """A number whose gradient is that of a loss of ``output``, kept within half floats.
 
-    A network of half precision can hold no gradient below 6e-8, which is that of a
-    cross-entropy whose softmax is sure. So the loss is differentiated in float32 by the
-    output alone, and each example's slope divided by a power of two before it goes
-    through the network.
+    A layer of half precision can hold no gradient below 6e-8, which is that of a
+    cross-entropy whose softmax is sure. So the loss is differentiated by the output
+    alone, in float32 or better, and each example's slope divided by a power of two
+    before it goes through the network; by one for all if they go ``together``, into the
+    gradient of the weights.
 
     Returns:
-        the number, and the powers of two, (n, 1), to multiply each example's gradient
-        by; 1 where ``output`` is not of half precision, whose number is the loss.
+        the number, and the powers of two, (n,), to multiply each example's gradient by.
     """
-    if "16" not in keras.backend.standardize_dtype(output.dtype):
-        return loss(output), ops.ones((1, 1))
-    output = ops.cast(output, "float32")
-    towards = slope(loss, ops.stop_gradient(output))
-    largest = ops.max(ops.abs(towards), axis=range(1, len(output.shape)), keepdims=True)
-    least = 2.0**-126  # below it float32 has no more than zero
-    power = ops.exp2(ops.floor(ops.log2(ops.maximum(largest, least))))
-    number = ops.sum(ops.stop_gradient(towards / power) * output)
-    return number, ops.reshape(power, (-1, 1))
+    output = keras.tree.map_structure(_wide, output)
+    parts = keras.tree.flatten(output)
+
+    def number(parts):
+        return loss(keras.tree.pack_sequence_as(output, parts)), ()
+
+    slopes, _ = _slopes(number, [ops.stop_gradient(part) for part in parts])
+    rows = [ops.reshape(slope, (ops.shape(slope)[0], -1)) for slope in slopes]
+    largest = ops.max(ops.abs(ops.concatenate(rows, axis=1)), axis=1)
+    if together:  # a mean over n examples has slopes of 1 / n
+        largest = ops.ones_like(largest) * ops.max(largest) * len(largest)
+    least = 2.0**-120  # so that one divided by it, too, is within float32
+    powers = ops.exp2(ops.floor(ops.log2(ops.maximum(largest, least))))
+    scaled = zip(slopes, parts, strict=True)
+    total = sum(ops.sum(_times(slope, 1 / powers) * part) for slope, part in scaled)
+    return total, powers
+
+
+def _wide(tensor):
+    """In float32 what is of half precision."""
+    half = "16" in keras.backend.standardize_dtype(tensor.dtype)
+    return ops.cast(tensor, "float32") if half else tensor
+
+
+def _times(x, factors):
+    """Each example of x times its factor, (n,)."""
+    return x * ops.reshape(factors, (-1, *(1,) * (len(x.shape) - 1)))
 
 
 # What has been compiled for a model goes when the model goes.
@@ -105,7 +123,7 @@ def _compile(model: weakref.ref, loss: Callable) -> Callable:
             return number, (powers, output)
 
         [slopes], (powers, output) = _slopes(total, [x])
-        return slopes * ops.reshape(powers, (-1, *(1,) * (len(x.shape) - 1))), output
+        return _times(slopes, powers), output
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -174,13 +192,14 @@ def weight_gradients(
 
     def loss(weights):
         output, _ = model.stateless_call(weights, fixed, x, training=training)
-        return ops.mean(loss_function(y, output))
+        return through(output, lambda o: ops.mean(loss_function(y, o)), together=True)
 
     variables = model.trainable_variables
     weights = [ops.convert_to_tensor(variable.value) for variable in variables]
+    slopes, powers = _slopes(loss, weights)
     return {
-        names.get(id(variable), variable.path): array
-        for variable, array in zip(variables, _gradients(loss, weights), strict=True)
+        names.get(id(variable), variable.path): ops.convert_to_numpy(slope * powers[0])
+        for variable, slope in zip(variables, slopes, strict=True)
     }
 
 
@@ -240,12 +259,6 @@ def _weights(model: keras.Model, prefix: str = "") -> Iterator[tuple[int, str]]:
             yield id(variable), f"{prefix}{layer.name}/{own}"
 
 
-def _gradients(function: Callable, tensors: list) -> list[np.ndarray]:
-    """The gradients of ``function(tensors)``, a number, one per tensor, as arrays."""
-    slopes, _ = _slopes(lambda tensors: (function(tensors), ()), tensors)
-    return [ops.convert_to_numpy(ops.convert_to_tensor(slope)) for slope in slopes]
-
-
 def _slopes(function: Callable, tensors: list) -> tuple[list, tuple]:
     """The gradients of a number, one per tensor, as tensors, and what else was found.
 
@@ -270,7 +283,8 @@ def _slopes(function: Callable, tensors: list) -> tuple[list, tuple]:
             tape.watch(tensors)
             value, others = number(tensors)
         none = tf.UnconnectedGradients.ZERO
-        return tape.gradient(value, tensors, unconnected_gradients=none), others
+        slopes = tape.gradient(value, tensors, unconnected_gradients=none)
+        return [tf.convert_to_tensor(one) for one in slopes], others
     if backend == "jax":
         import jax
 

@@ -269,12 +269,15 @@ class Window(NamedTuple):
 def window(layer: keras.Operation) -> Window | None:
     """The window that a layer slides over its input: one place, if it acts pointwise.
 
-    None for a layer that is unknown or not Keras's own, has its channels first, or does
-    something else to places: pads, crops, enlarges, reorders, mixes them.
+    None for a layer that is unknown or not Keras's own, has its channels first or an
+    activation that is not Keras's, or does something else to places: pads, crops,
+    enlarges, reorders, mixes them.
     """
     kind = type(layer).__name__
     ours = not type(layer).__module__.startswith("keras.")
     if ours or getattr(layer, "data_format", None) == "channels_first":
+        return None
+    if not _pointwise(getattr(layer, "activation", None)):
         return None
     if kind in CONVOLUTIONS:
         size, dilation = layer.kernel_size, layer.dilation_rate
@@ -285,3 +288,12 @@ def window(layer: keras.Operation) -> Window | None:
     if kind in POINTWISE or (last and kind in POINTWISE_ON_LAST):
         return Window()
     return None
+
+
+def _pointwise(activation) -> bool:
+    """Whether an activation is known to leave places apart: Keras's, ours, or none."""
+    if isinstance(activation, kl.Layer):
+        return window(activation) == Window()
+    named = getattr(keras.activations, getattr(activation, "__name__", ""), None)
+    ours = getattr(activation, "__module__", "").startswith("cnnlib.")
+    return activation is None or activation is named or ours

@@ -16,7 +16,7 @@ def scale() -> str:
     """
     name = os.environ.get("CNNLIB_SCALE") or "quick"
     if name not in SCALES:
-        near = difflib.get_close_matches(name, SCALES, n=1)
+        near = difflib.get_close_matches(name, SCALES)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(
             f"CNNLIB_SCALE={name!r} is not a scale: use 'quick' or 'full'{hint}"

@@ -76,9 +76,12 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in names}
 
 
-# What is better when it is lower, by what its name contains or is.
-LOWER = ("loss", "error", "crossentropy", "divergence", "hinge", "poisson")
-LOWER_NAMES = ("mae", "mse", "mape", "msle")
+# Words in the name of what is better when it is lower, or higher. Others are ambiguous:
+# Keras calls a distance and its opposite "cosine_similarity".
+LOWER = "loss error entropy divergence hinge poisson huber log_cosh false_".split()
+LOWER += "mae mse mape msle rmse".split()
+HIGHER = "acc auc precision recall sensitivity specificity true_".split()
+HIGHER += "iou io_u mean_dice f1 f_beta fbeta r2".split()
 
 
 class TimeToAccuracy(keras.callbacks.Callback):
@@ -97,8 +100,8 @@ class TimeToAccuracy(keras.callbacks.Callback):
             name: losses and errors are better when lower.
 
     Raises:
-        ValueError: at the end of an epoch that should have reported ``monitor``, or of
-            training without it.
+        ValueError: the name does not tell; or, at the end of an epoch that should have
+            reported ``monitor``, or of training without it.
     """
 
     def __init__(self, target, *, monitor="val_accuracy", stop=False, mode=None):
@@ -107,8 +110,12 @@ class TimeToAccuracy(keras.callbacks.Callback):
         self.target = checks.number("TimeToAccuracy", "target", target)
         self.monitor = checks.text("TimeToAccuracy", "monitor", monitor)
         self.stop = checks.flag("TimeToAccuracy", "stop", stop)
-        name = monitor.removeprefix("val_")
-        lower = name in LOWER_NAMES or any(word in name for word in LOWER)
+        lower = any(word in monitor for word in LOWER)
+        if not mode and not lower and not any(word in monitor for word in HIGHER):
+            raise ValueError(
+                "TimeToAccuracy takes mode='max' or 'min' where the name does not tell "
+                f"which is better; given monitor={monitor!r}"
+            )
         self.mode = mode or ("min" if lower else "max")
         self.seconds, self.epoch, self.history = None, None, []
 

@@ -8,6 +8,17 @@ import tempfile
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
+# JAX compiles the same program anew for each model, in each worker and in the processes
+# that tests start: all of a run share a folder of what was compiled. It takes a third
+# longer to compile well what then runs for milliseconds.
+if os.environ.get("KERAS_BACKEND") == "jax":
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        compiled = tempfile.TemporaryDirectory(prefix="jax-")
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
 # A shell starts what it puts into the background deaf to Ctrl-C, and all that this
 # starts would be so, too: tests that interrupt something would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

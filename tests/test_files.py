@@ -88,6 +88,23 @@ def test_what_dead_processes_left_goes_and_what_others_write_stays(tmp_path):
     files.sweep(tmp_path / "missing")
 
 
+def test_what_cannot_be_removed_is_left_to_the_next_sweep(tmp_path, monkeypatch):
+    part = tmp_path / f".part-{ended()}@{platform.node()}-0-folder"
+    part.mkdir()
+    (part / "file").write_text("half")
+
+    def busy(*_, **__):
+        raise OSError(16, "Device or resource busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", busy)
+        patched.setattr(os, "rmdir", busy)
+        files.sweep(tmp_path)
+    assert names(tmp_path) == [part.name]
+    files.sweep(tmp_path)
+    assert names(tmp_path) == []
+
+
 def test_a_part_of_nobody_is_kept_for_a_day(tmp_path):
     for hours in (20, 28):
         (tmp_path / f".part-of-nobody-{hours}").write_text("half")

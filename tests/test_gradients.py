@@ -287,3 +287,56 @@ def test_in_half_precision_gradients_keep_their_size():
     expected = sizes[:, None] * (weights[:, 0] - 2 * weights[:, 1])
     np.testing.assert_allclose(found, expected, rtol=5e-3)
     assert output.dtype == "float16"
+
+
+def within(policy, lead):
+    """A layer of some precision in a float32 network, sure of class 0 by a lead."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((3,))
+    x = layers.Dense(4, dtype=policy, name="first")(image)
+    model = keras.Model(image, layers.Dense(2, dtype="float32", name="last")(x))
+    kernel, bias, last, _ = model.get_weights()
+    model.set_weights([kernel, bias, 0.01 * last, np.float32([lead, 0])])
+    return model
+
+
+def entropy(logits, y):
+    return ops.sparse_categorical_crossentropy(y, logits, from_logits=True)
+
+
+@pytest.mark.parametrize("lead", [0.0, 18.0, 60.0])
+def test_a_half_layer_in_the_midst_takes_nothing_from_gradients(lead):
+    x, y = numbers(3, 3), np.zeros(3, "int32")
+    by_weights, by_images = [], []
+    for policy in ("float32", "mixed_float16"):
+        model = within(policy, lead)
+        found = weight_gradients(model, lambda y, z: entropy(z, y), x, y)
+        by_weights.append(found["first/kernel"])
+        by_images.append(input_gradient(model, entropy)(x, y)[0])
+    for exact, half in (by_weights, by_images):
+        size = np.abs(exact).max()
+        assert size > 0
+        np.testing.assert_allclose(half, exact, rtol=0, atol=5e-3 * size)
+
+
+def test_where_nothing_is_to_be_learned_gradients_are_zero_in_every_precision():
+    x, y = numbers(3, 3), np.zeros(3, "int32")
+    for policy in ("float32", "mixed_float16"):
+        model = within(policy, 1000.0)
+        found = weight_gradients(model, lambda y, z: entropy(z, y), x, y)
+        for slopes in (*found.values(), input_gradient(model, entropy)(x, y)[0]):
+            np.testing.assert_array_equal(slopes, 0)
+
+
+def test_weights_of_a_model_of_two_outputs_have_gradients():
+    image = keras.Input((3,))
+    ends = [layers.Dense(n, use_bias=False, name=f"d{n}")(image) for n in (1, 2)]
+    model, x = keras.Model(image, ends), numbers(4, 3)
+
+    def loss(y, outputs):
+        return ops.sum(outputs[0], axis=1) + 3 * ops.sum(outputs[1], axis=1)
+
+    found = weight_gradients(model, loss, x, None)
+    mean = x.mean(axis=0)[:, None]
+    np.testing.assert_allclose(found["d1/kernel"], mean, rtol=1e-5)
+    np.testing.assert_allclose(found["d2/kernel"], np.hstack([3 * mean] * 2), rtol=1e-5)

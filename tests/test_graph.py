@@ -1,4 +1,5 @@
 import ast
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -318,12 +319,26 @@ def test_every_layer_that_is_said_to_act_pointwise_is_tried():
         layers.Conv2DTranspose(2, 2),
         layers.Permute((2, 1, 3)),
         layers.MaxPooling2D(data_format="channels_first"),
+        layers.Activation(ops.cumsum),
+        layers.Activation(lambda x: x - ops.mean(x)),
+        layers.Conv2D(2, 3, activation=layers.Softmax(axis=1)),
+        layers.Dense(2, activation=partial(ops.softmax, axis=1)),
     ],
     ids=lambda layer: layer.name,
 )
 def test_what_mixes_places_has_no_window(layer):
     chain(layer)
     assert graph.window(layer) is None
+
+
+def test_keras_activations_act_pointwise_by_name_function_or_layer():
+    names = "gelu leaky_relu log_softmax relu selu silu softmax swish tanh".split()
+    for name in names:
+        assert graph.window(layers.Activation(name)) == graph.Window(), name
+        function = getattr(keras.activations, name)
+        assert graph.window(layers.Conv2D(2, 1, activation=function)) == graph.Window()
+    for layer in (layers.PReLU(), layers.Softmax()):
+        assert graph.window(layers.Dense(2, activation=layer)) == graph.Window()
 
 
 def test_operations_between_tensors_act_pointwise_or_are_unknown():

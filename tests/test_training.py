@@ -415,7 +415,9 @@ def test_a_restarts_metrics_count_anew():
     [
         *((name, "min") for name in ("loss", "mae", "mse", "mape", "msle")),
         *((name, "min") for name in ("poisson", "hinge", "squared_hinge")),
-        *((name, "min") for name in ("kl_divergence", "binary_crossentropy")),
+        *((name, "min") for name in ("kl_divergence", "binary_crossentropy", "rmse")),
+        *((name, "min") for name in ("huber", "log_cosh", "false_positives")),
+        *((name, "max") for name in ("f1_score", "true_positives", "mean_io_u", "acc")),
         *((name, "min") for name in ("root_mean_squared_error", "logits_loss")),
         *((name, "max") for name in ("accuracy", "auc", "r2_score", "mean_iou")),
     ],
@@ -423,3 +425,10 @@ def test_a_restarts_metrics_count_anew():
 @pytest.mark.parametrize("prefix", ["", "val_"])
 def test_every_loss_and_error_of_keras_is_better_when_lower(name, mode, prefix):
     assert TimeToAccuracy(0.5, monitor=prefix + name).mode == mode
+
+
+@pytest.mark.parametrize("name", ["brier", "cosine_similarity", "dice", "tversky", ""])
+def test_where_a_name_does_not_tell_what_is_better_the_mode_is_asked(name):
+    with pytest.raises(ValueError, match="mode='max' or 'min' where the name does not"):
+        TimeToAccuracy(0.5, monitor=f"val_{name}")
+    assert TimeToAccuracy(0.5, monitor=f"val_{name}", mode="min").mode == "min"

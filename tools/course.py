@@ -69,7 +69,7 @@ class Course:
         for stem, path in stems.items():
             if wanted in (stem, stem[:2]):
                 return path
-        near = difflib.get_close_matches(wanted, stems, n=1)
+        near = difflib.get_close_matches(wanted, stems)
         hint = f"; the nearest is {near[0]}" if near else ""
         raise CourseError(f"there is no notebook {name!r}{hint}", 2)
 

@@ -141,7 +141,7 @@ def find(course: Course, name: str) -> Experiment:
     """
     paths = {p.stem: p for p in sorted((course.root / "experiments").glob("*.toml"))}
     if name not in paths:
-        near = difflib.get_close_matches(name, paths, n=1)
+        near = difflib.get_close_matches(name, paths)
         hint = f"; the nearest is {near[0]}" if near else ""
         known = ", ".join(paths) or "none"
         raise CourseError(f"no experiment is called {name!r}{hint}. Known: {known}", 2)

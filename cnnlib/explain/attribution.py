@@ -47,7 +47,9 @@ def grad_cam(
         logits = forward(model, x, lambda p, value: seen if p == path else value)
         return ops.sum(ops.take_along_axis(_two(logits), chosen[:, None], axis=1))
 
-    weights = gradients.gradient(score, seen).mean(axis=(1, 2), keepdims=True)
+    slopes = gradients.gradient(score, seen)
+    checks.finite("grad_cam", f"gradients of {model.name!r}", slopes)
+    weights = slopes.mean(axis=(1, 2), keepdims=True)
     weighted = np.maximum((weights * ops.convert_to_numpy(seen)).sum(axis=-1), 0)
     drawn = ops.convert_to_numpy(
         ops.image.resize(

@@ -27,10 +27,16 @@ def measured_receptive_field(
 
     Only the layers up to the unit are run, none of which may fix the image's size.
     After some 70 kernels of 3×3 the rim of the field fades below what float32 can hold.
-    A gradient that vanishes everywhere, and a field that is the whole image, however
-    large, are refused.
+    Refused are layers of float16, which can hold much less, a gradient that vanishes
+    everywhere, and a field that is the whole image, however large.
     """
     path = graph.find(model, layer)
+    for name, one in graph.layers(model).items():
+        if getattr(one, "compute_dtype", None) == "float16":
+            raise ValueError(
+                "measured_receptive_field takes no model of float16, which loses the "
+                f"gradients of the rim; {name!r} computes in it"
+            )
     *sides, channels = graph.image_shape("measured_receptive_field", model)
     sides = [side or 64 for side in sides]
     seen = view(model, path, sides)

@@ -208,6 +208,7 @@ def evolve(
     genomes = encoding.first(population, shape, rng)
     images = paint(genomes)
     classes = inputs.classes("evolve", model, images, box)
+    told = f"logits of {model.name!r}"
     cells: list[Elite | None] = [None] * classes
     odds = np.full(classes, -np.inf)  # of the elites; a confidence of 1 can still grow
     history, mothers = [], None
@@ -217,7 +218,8 @@ def evolve(
             pool = np.stack([cell.genome for cell in cells])
             genomes = encoding.children(pool[mothers], pool[fathers], rng)
             images = paint(genomes)
-        offered = _log_odds(model.predict_on_batch(images))
+        logits = checks.finite("evolve", told, model.predict_on_batch(images))
+        offered = _log_odds(logits)
         parents = list(cells)
         for label, child in enumerate(offered.argmax(axis=0)):
             if offered[child, label] > odds[label]:

@@ -114,6 +114,7 @@ class _Attack:
         checks.choice(who, "loss", loss, LOSSES)
         checks.integer(who, "batch_size", batch_size)
         self.x, y, targets, self.box = inputs.checked(who, model, x, y, targets, bounds)
+        self.who, self.slopes = who, f"gradients of {model.name!r}"
         self.labels, self.sign = (y, 1) if targets is None else (targets, -1)
         self.gradient = input_gradient(model, LOSSES[loss])
         self.parts = list(parts(len(self.x), batch_size))
@@ -126,7 +127,8 @@ class _Attack:
             origin, here = self.x[part], start[part]
             for _ in range(steps):
                 towards, _ = self.gradient(here, self.labels[part])
-                here = here + step * _direction(towards, norm)
+                way = checks.finite(self.who, self.slopes, _direction(towards, norm))
+                here = here + step * way
                 here = self.box.clip(origin + _ball(here - origin, radius, norm))
             attacked[part] = here
         return attacked

@@ -51,10 +51,10 @@ def batch(who: str, model: keras.Model, x, box: Box) -> np.ndarray:
     """The batch as float32, if it is one for this model and within the range."""
     x = np.asarray(x)
     if x.dtype.kind != "f":
-        raise TypeError(
-            f"{who} {told(box)} as floats; given {x.dtype}: "
-            "rescale them first, as in x.astype('float32') / 255"
-        )
+        advice = "rescale them first, as in x.astype('float32') / 255"
+        if box.high.max() > 1:
+            advice = "take x.astype('float32')"
+        raise TypeError(f"{who} {told(box)} as floats; given {x.dtype}: {advice}")
     differentiable(who, model)
     shape = getattr(model, "input_shape", None)
     if isinstance(shape, (list, dict)):

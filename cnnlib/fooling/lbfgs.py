@@ -97,6 +97,7 @@ class _Task:
 
     def __init__(self, model, x, targets, box, lead):
         self.gradient = input_gradient(model, cross_entropy)
+        self.slopes = f"gradients of {model.name!r}"
         self.shape, self.targets, self.box, self.lead = x.shape, targets, box, lead
         self.low = np.broadcast_to(box.low, x.shape[1:]).reshape(-1)
         self.range = np.broadcast_to(box.high - box.low, x.shape[1:]).reshape(-1)
@@ -132,6 +133,7 @@ class _Task:
         images = (self.low + points * self.range).reshape(self.shape)
         images = self.box.clip(images.astype("float32"))
         slopes, logits = self.gradient(images, self.targets)
+        checks.finite("lbfgs", self.slopes, slopes)
         logits = logits.astype("float64")
         rows = np.arange(len(points))
         own = logits[rows, self.targets]

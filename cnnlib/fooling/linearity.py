@@ -59,7 +59,9 @@ def linearity(
     lines = []
     for part in parts(len(x), 256):
         direction = np.sign(gradient(x[part], y[part])[0])
-        along = [logits(model, x[part] + np.float32(e) * direction) for e in sizes]
+        checks.finite("linearity", f"gradients of {model.name!r}", direction)
+        moved = [x[part] + np.float32(e) * direction for e in sizes]
+        along = [logits("linearity", model, images) for images in moved]
         lines.append(np.stack(along, axis=1))
     z = np.concatenate(lines).astype("float64")
     centred = sizes - sizes.mean()

@@ -121,10 +121,11 @@ def robustness(
 
 def _margins(model: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """How far the best other logit is ahead of the true one, (n,)."""
-    each = [logits(model, x[part]) for part in parts(len(x), 256)]
+    each = [logits("robustness", model, x[part]) for part in parts(len(x), 256)]
     return keras.ops.convert_to_numpy(margin(np.concatenate(each), y))
 
 
-def logits(model: keras.Model, x: np.ndarray) -> np.ndarray:
+def logits(who: str, model: keras.Model, x: np.ndarray) -> np.ndarray:
     """The logits of a batch, at inference."""
-    return keras.ops.convert_to_numpy(model(x, training=False))
+    values = keras.ops.convert_to_numpy(model(x, training=False))
+    return checks.finite(who, f"logits of {model.name!r}", values)

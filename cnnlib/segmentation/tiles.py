@@ -26,9 +26,10 @@ def predict_tiles(
 
     The images are mirrored beyond their borders, by as much as the model takes away;
     every tile predicts its middle. For a model of valid convolutions the tiles give
-    what the whole mirrored image would give, to rounding. Padding with zeros ("same")
-    makes a model see the edges of its tiles, as seams: there, let ``margin`` be half of
-    its receptive field.
+    what the whole mirrored image would give, to rounding. Padding with zeros ("same"),
+    a bilinear enlargement, and a transposed convolution whose kernel is larger than its
+    stride, make a model see the edges of its tiles, as seams: there, let ``margin`` be
+    half of its receptive field.
 
     Args:
         model: as in ``tiling``.
@@ -84,8 +85,8 @@ def _strides(stride, output, period) -> tuple[int, int]:
     largest = [side // p * p for side, p in zip(output, period, strict=True)]
     if min(largest) < 1:
         raise ValueError(
-            f"tiles predict {output[0]}×{output[1]} pixels, fewer than the model's "
-            f"period, {period[0]}×{period[1]}: take larger ones"
+            f"tiles predict {output[0]}×{output[1]} pixels, too few to be joined by a "
+            f"model whose period is {period[0]}×{period[1]}"
         )
     if stride is None:
         return tuple(largest)

@@ -171,3 +171,11 @@ def test_the_map_of_a_model_that_has_diverged_is_refused():
     model.set_weights([np.full(w.shape, np.nan) for w in model.get_weights()])
     with pytest.raises(ValueError, match=r"^grad_cam takes finite logits of '\w+'"):
         explain.grad_cam(model, np.zeros((2, 6, 5, 3)))
+
+
+def test_a_map_from_a_gradient_that_is_no_number_is_refused():
+    root = layers.Activation(lambda x: keras.ops.sqrt(x * x))  # at 0, 0 times infinity
+    stack = layers.Conv2D(2, 3, name="conv"), root, layers.Flatten(), layers.Dense(2)
+    model = nets.chain(*stack, shape=(6, 5, 3))
+    with pytest.raises(ValueError, match=r"^grad_cam takes finite gradients of '\w+'"):
+        explain.grad_cam(model, np.zeros((2, 6, 5, 3)), "conv")

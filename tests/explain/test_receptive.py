@@ -394,3 +394,13 @@ def test_a_unit_that_nothing_moves_is_refused():
     model = nets.graph(lambda x: layers.Rescaling(0.0, name="end")(x))
     with pytest.raises(ValueError, match="no gradient from 'end'"):
         explain.measured_receptive_field(model, "end")
+
+
+def test_a_measurement_refuses_what_cannot_hold_the_gradients_of_the_rim():
+    stack = [layers.Conv2D(2, 3, name=f"c{i}", dtype="mixed_float16") for i in (0, 1)]
+    model = nets.chain(layers.Conv2D(2, 3), *stack, shape=(25, 28, 1))
+    with pytest.raises(ValueError, match=r"no model of float16.*'c0' computes in it"):
+        explain.measured_receptive_field(model, "c1")
+    stack = [layers.Conv2D(2, 3, name=f"c{i}", dtype="mixed_bfloat16") for i in (0, 1)]
+    model = nets.chain(*stack, shape=(25, 28, 1))
+    assert explain.measured_receptive_field(model, "c1") == (5, 5)

@@ -34,6 +34,15 @@ def refuse(attack, kind, message, model=None, x=X, y=Y, **settings):
     assert "\n" not in str(caught.value)
 
 
+class OneBlack(fooling.Direct):
+    """Begins with grey images, the ninth of which is black."""
+
+    def first(self, n, shape, rng):
+        genomes = np.full((n, int(np.prod(shape))), 0.5, "float32")
+        genomes[8] = 0
+        return genomes
+
+
 def headed(*head, classes=4):
     return keras.Sequential(
         [keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(classes), *head],
@@ -127,6 +136,12 @@ def test_two_inputs_are_one_too_many(attack):
     both = layers.Dense(4)(layers.Flatten()(layers.add([a, b])))
     model = keras.Model([a, b], both, name="net")
     refuse(attack, ValueError, "one input; 'net' has 2", model)
+
+
+def test_the_advice_for_whole_numbers_keeps_to_their_range(attack):
+    message = r"bounds=\(0, 255\) as floats; given uint8: take x.astype\('float32'\)$"
+    x = (255 * X).astype("uint8")
+    refuse(attack, TypeError, message, x=x, bounds=(0, 255))
 
 
 def test_whole_numbers_are_no_images(attack):
@@ -254,3 +269,41 @@ def test_a_model_that_has_diverged_is_refused(attack):
     model = headed()
     model.set_weights([np.full(w.shape, np.nan) for w in model.get_weights()])
     refuse(attack, ValueError, "takes finite logits of 'net'; some values are", model)
+
+
+def test_a_gradient_that_is_no_number_is_refused(attack):
+    root = layers.Activation(lambda x: keras.ops.sqrt(x * x))  # at 0, 0 times infinity
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), root, layers.Flatten(), layers.Dense(4)], name="net"
+    )
+    refuse(attack, ValueError, "takes finite gradients of 'net'; some values", model)
+
+
+def test_along_the_sign_a_slope_may_be_infinite():
+    root = layers.Activation(keras.ops.sqrt)
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), root, layers.Flatten(), layers.Dense(4)], name="net"
+    )
+    assert (X == 0).any()
+    steps = np.abs(fooling.fgsm(model, X, Y, 0.1, bounds=(-1, 2)) - X)
+    np.testing.assert_allclose(steps, 0.1, rtol=1e-6)
+    with pytest.raises(ValueError, match="pgd takes finite gradients of 'net'"):
+        fooling.pgd(model, X, Y, 0.1, norm="l2")
+
+
+@pytest.mark.parametrize("name", ["robustness", "linearity", "evolve"])
+def test_logits_of_a_later_image_that_are_no_numbers_are_refused(name):
+    logarithm = layers.Activation(keras.ops.log)
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), logarithm, layers.Flatten(), layers.Dense(4)],
+        name="net",
+    )
+    x = np.full((9, 6, 6, 1), 0.5, "float32")
+    x[8] = 0.1
+    attacks = {
+        "robustness": lambda: fooling.robustness(model, x, 0, epsilons=[0.2]),
+        "linearity": lambda: fooling.linearity(model, x, 0, [-0.2, 0, 0.2]),
+        "evolve": lambda: fooling.evolve(model, OneBlack(), generations=0),
+    }
+    with pytest.raises(ValueError, match=f"{name} takes finite logits of 'net'; some"):
+        attacks[name]()

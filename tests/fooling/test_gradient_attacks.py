@@ -196,3 +196,19 @@ def test_no_precision_hides_the_gradient(policy, lead, attack):
     dense.set_weights([np.outer(towards, [1, -1]) * lead / 2 / (x[0] @ towards)])
     found = attack(model, x, [0, 0], 0.125)
     np.testing.assert_allclose(found - x, -0.125 * np.sign([towards] * 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("lead", [0.5, 4.0, 16.0])
+def test_a_half_layer_under_float32_logits_hides_no_gradient(lead):
+    towards = np.array([1.0, -2, 0.5, -0.25])
+    stack = [
+        keras.Input((4,)),
+        keras.layers.Dense(1, use_bias=False, dtype="mixed_float16"),
+        keras.layers.Dense(2, use_bias=False, dtype="float32"),
+    ]
+    model = keras.Sequential(stack)
+    x = 0.5 + 0.1 * np.array([towards, 2 * towards])
+    last = np.array([[0.5, -0.5]]) * lead / (x[0] @ towards)
+    model.set_weights([towards[:, None], last])
+    found = fgsm(model, x, [0, 0], 0.125)
+    np.testing.assert_allclose(found - x, -0.125 * np.sign([towards] * 2), atol=1e-6)

@@ -70,6 +70,7 @@ def test_templates_that_are_none_are_refused(templates, message):
         network(templates)
 
 
-def test_shapes_that_are_none_are_refused():
-    with pytest.raises(ValueError, match="rbf_network takes"):
-        rbf_network(TEMPLATES, input_shape=(4, 5), classes=3)
+@pytest.mark.parametrize("shape", [(4, 5), (None, None, 1), (None, 5, 1)])
+def test_shapes_that_are_none_are_refused(shape):
+    with pytest.raises(ValueError, match=r"rbf_network takes .*input_shape"):
+        rbf_network(TEMPLATES, input_shape=shape, classes=3)

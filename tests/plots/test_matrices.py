@@ -100,6 +100,14 @@ def test_names_of_a_confusion_never_overlap():
     assert [t.get_rotation() for t in short.axes[0].get_xticklabels()] == [0] * 10
 
 
+@pytest.mark.parametrize(("letters", "rotation"), [(15, 0), (16, 40)])
+def test_names_lean_where_all_as_long_as_the_longest_would_not_fit(letters, rotation):
+    names = ["a" * letters, "b", "c", "d", "e"]
+    figure = plots.confusion(np.eye(5, dtype=int), names, alt="Five.")
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_rotation() for label in labels] == [rotation] * 5
+
+
 def test_many_classes_are_numbered_and_their_counts_not_written():
     names = [f"class {i}" for i in range(21)]
     figure = plots.confusion(np.eye(21, dtype=int), names, alt="Many.")

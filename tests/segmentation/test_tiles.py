@@ -1,5 +1,7 @@
 """Tiles are judged by the whole image."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -204,6 +206,10 @@ def test_an_image_smaller_than_a_tile_is_mirrored_up_and_cut():
         layers.GroupNormalization(1, name="mixer"),
         layers.LayerNormalization(axis=(1, 2, 3), name="mixer"),
         layers.Lambda(lambda x: x - keras.ops.mean(x), name="mixer"),
+        layers.Activation(lambda x: x - keras.ops.mean(x), name="mixer"),
+        layers.Conv2D(1, 1, activation=layers.Softmax(axis=1), name="mixer"),
+        layers.Dense(1, activation=partial(keras.ops.softmax, axis=1), name="mixer"),
+        layers.SeparableConv2D(1, 3, activation=keras.ops.cumsum, name="mixer"),
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -117,6 +117,8 @@ def test_a_kernel_that_does_nothing_is_ended(checked_course, command, capsys):
     wrong = "its kernel used no processor time for 5 s and was ended"
     assert f"00_a  cell 1/1  Rest: {wrong}" in told.out + told.err
     assert "01_b  ran" in told.out or "01_b  1 passed" in told.out
+    if command == "check":
+        assert "1 failed" in told.out.splitlines()[-1]
 
 
 class Kernel:
