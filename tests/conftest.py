@@ -26,6 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import hypothesis
 import keras
+import numpy as np
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -42,6 +43,14 @@ hypothesis.settings.register_profile(
     max_examples=12 if keras.backend.backend() == "tensorflow" else 3,
 )
 hypothesis.settings.load_profile("cnnlib")
+
+
+if keras.backend.backend() == "jax":
+    # For each shape JAX compiles its own zeros and ones.
+    for kind, fill in ((keras.initializers.Zeros, 0), (keras.initializers.Ones, 1)):
+        kind.__call__ = lambda self, shape, dtype=None, fill=fill: np.full(
+            shape, fill, dtype or keras.config.floatx()
+        )
 
 
 def pytest_addoption(parser):

@@ -13,8 +13,13 @@ from cnnlib.gradients import input_gradient
 
 
 def cross_entropy(logits, labels):
-    """Minus the log-probability of the label, (n,). Flat where the softmax is sure."""
-    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    """Minus the log-probability of the label, (n,). Flat where the softmax is sure.
+
+    Written by what the others are worth beside the label, since float32 has no
+    difference of 1 and a softmax that is nearly 1: its slope would have any sign.
+    """
+    others, own = _apart(logits, labels)
+    return ops.softplus(ops.logsumexp(others, axis=-1) - own)
 
 
 def margin(logits, labels):
@@ -22,10 +27,15 @@ def margin(logits, labels):
 
     It keeps its slope however large the logits are.
     """
+    others, own = _apart(logits, labels)
+    return ops.max(others, axis=-1) - own
+
+
+def _apart(logits, labels):
+    """The logits, −∞ in place of the label's, and that of the label, (n,)."""
     own = ops.one_hot(labels, logits.shape[-1], dtype="bool")
-    least = ops.full_like(logits, -np.inf)
-    best_other = ops.max(ops.where(own, least, logits), axis=-1)
-    return best_other - ops.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+    others = ops.where(own, ops.full_like(logits, -np.inf), logits)
+    return others, ops.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
 
 
 LOSSES = {"cross-entropy": cross_entropy, "margin": margin}

@@ -5,6 +5,7 @@ import pytest
 
 from cnnlib.fooling import fgsm, pgd
 from cnnlib.fooling.gradient_attacks import cross_entropy, margin, parts
+from cnnlib.gradients import slope
 
 rng = np.random.default_rng(0)
 W = rng.normal(size=(36, 3)).astype("float32")
@@ -212,3 +213,20 @@ def test_a_half_layer_under_float32_logits_hides_no_gradient(lead):
     model.set_weights([towards[:, None], last])
     found = fgsm(model, x, [0, 0], 0.125)
     np.testing.assert_allclose(found - x, -0.125 * np.sign([towards] * 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("lead", [-5.0, 0.0, 5.0, 16.5, 17.5, 30.0, 80.0])
+def test_the_slope_of_cross_entropy_is_exact_however_sure_the_softmax(lead):
+    z = np.float32([[lead, 0, -1, 0.5], [0.25, lead, 0, 0.25]])
+    labels = np.array([0, 1])
+    found = slope(lambda z: keras.ops.sum(cross_entropy(z, labels)), z)
+    powers = np.exp(np.float64(z) - z.max(axis=1, keepdims=True))
+    odds = powers / powers.sum(axis=1, keepdims=True)
+    for row, label in enumerate(labels):
+        odds[row, label] = 0
+        odds[row, label] = -odds[row].sum()
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), odds, rtol=1e-5)
+    loss = keras.ops.convert_to_numpy(cross_entropy(z, labels))
+    others = [np.delete(z[row], label) for row, label in enumerate(labels)]
+    expected = [np.log1p(np.exp(np.float64(o) - lead).sum()) for o in others]
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
