@@ -6,6 +6,12 @@ from keras import ops
 from cnnlib import checks
 from cnnlib.graph import Layer
 
+# They start each number of a weight alike, whatever its shape.
+ALIKE = tuple(
+    getattr(keras.initializers, name)
+    for name in "Constant Ones RandomNormal RandomUniform TruncatedNormal Zeros".split()
+)
+
 
 @keras.saving.register_keras_serializable("cnnlib")
 class RepeatedUnit(Layer):
@@ -15,10 +21,11 @@ class RepeatedUnit(Layer):
     and moving statistics included; but the unit is traced once and is one layer of the
     graph, which a network of a thousand layers needs. Its weights are the unit's,
     stacked along a first axis of length ``count``, called ``<layer>_<weight>`` and
-    started as the layer would start each (variance scaling, or alike draws).
+    started as the layer would start each: by variance scaling, or each number alike.
 
     Args:
-        unit: a built model that keeps its input's shape, without dropout or the like.
+        unit: a built model that keeps its input's shape, without dropout, regularizers,
+            constraints or the like.
         count: how often, at least 1; else a ``ValueError``, as for a wrong unit.
     """
 
@@ -33,6 +40,11 @@ class RepeatedUnit(Layer):
             )
         if len(unit.variables) != len(unit.weights):
             raise ValueError("RepeatedUnit takes a unit without dropout or the like")
+        bound = any(weight.regularizer or weight.constraint for weight in unit.weights)
+        if bound or any(layer.activity_regularizer for layer in unit.layers):
+            raise ValueError(
+                "RepeatedUnit takes a unit without regularizers and constraints"
+            )
         self.count = count
         # Told to compile as it likes, Keras must not try XLA here: that cannot
         # differentiate TensorFlow's scan, whose length it does not know.
@@ -51,16 +63,22 @@ class RepeatedUnit(Layer):
             layer = owner[id(weight)]
             self.add_weight(
                 shape=(self.count, *weight.shape),
-                initializer=self._stacked(getattr(layer, f"{weight.name}_initializer")),
+                initializer=self._stacked(layer, f"{weight.name}_initializer"),
                 trainable=weight.trainable,
                 autocast=False,  # the unit's layers cast, as they do on their own
                 name=f"{layer.name}_{weight.name}",
             )
 
-    def _stacked(self, initializer):
+    def _stacked(self, layer, name: str):
         """Variance scaling counts the first axis into the window; undo that."""
-        if not isinstance(initializer, keras.initializers.VarianceScaling):
+        initializer = getattr(layer, name)
+        if isinstance(initializer, ALIKE):
             return initializer
+        if not isinstance(initializer, keras.initializers.VarianceScaling):
+            raise ValueError(
+                f"RepeatedUnit cannot start {layer.name!r} by "
+                f"{type(initializer).__name__}"
+            )
         scale = initializer.scale * self.count
         return keras.initializers.VarianceScaling(
             scale, initializer.mode, initializer.distribution

@@ -14,7 +14,7 @@ class CropLike(Layer):
 
     Takes [(n, height, width, maps), (n, rows, columns, …)] to (n, rows, columns, maps);
     sides may be unknown. ``offset`` rows and columns are left out above and on the
-    left; None takes the middle.
+    left; None takes the middle. A first image that is known to be too small is refused.
     """
 
     def __init__(self, offset=None, **kwargs):
@@ -22,6 +22,16 @@ class CropLike(Layer):
         if offset is not None:
             checks.integer("CropLike", "offset", offset, least=0)
         self.offset = offset
+
+    def __call__(self, inputs):
+        have, want = (tuple(np.shape(x))[1:3] for x in inputs)
+        for h, w in zip(have, want, strict=True):
+            if None not in (h, w) and h < w + (self.offset or 0):
+                raise ValueError(
+                    f"CropLike takes no {want[0]}×{want[1]} places with "
+                    f"offset={self.offset} out of {have[0]}×{have[1]}"
+                )
+        return super().__call__(inputs)
 
     def call(self, inputs):
         x, like = inputs

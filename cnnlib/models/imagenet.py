@@ -71,10 +71,11 @@ def to_pixels(name: str, inputs) -> np.ndarray:
         uint8 of the same shape, red, green, blue.
 
     Raises:
-        ValueError: no such network, or another number of channels.
+        ValueError: no such network, another number of channels, or inputs that are not
+            finite.
     """
     low, high = input_bounds(name)
-    inputs = np.asarray(inputs)
+    inputs = checks.finite("to_pixels", "inputs", inputs)
     if inputs.shape[-1:] != (3,):
         raise ValueError(f"to_pixels takes inputs (..., 3); given {inputs.shape}")
     levels = np.rint((inputs - low) / (high - low) * 255).clip(0, 255).astype("uint8")
@@ -132,13 +133,15 @@ def decode(logits, top: int = 5) -> list[list[tuple[str, float]]]:
     """The ``top`` likeliest ImageNet classes of each image, as (name, probability).
 
     Raises:
-        ValueError: ``logits`` is not (n, 1000), or ``top`` not from 1 to 1000.
+        ValueError: ``logits`` is not (n, 1000) or not finite, or ``top`` not from 1 to
+            1000.
     """
     logits = np.asarray(keras.ops.convert_to_numpy(logits), "float32")
     if logits.ndim != 2 or logits.shape[1] != 1000:
         raise ValueError(f"decode takes logits of (n, 1000); given {logits.shape}")
     top = checks.integer("decode", "top", top)
     checks.number("decode", "top", top, most=1000)
+    checks.finite("decode", "logits", logits)
     odds = scipy.special.softmax(logits, axis=1)
     best = np.argsort(-odds, axis=1, kind="stable")[:, :top]
     names = imagenet_names()

@@ -100,3 +100,31 @@ def test_repeated_unit_refuses_what_cannot_be_repeated():
     random = keras.Model(image, keras.layers.Dropout(0.5)(image))
     with pytest.raises(ValueError, match="without dropout"):
         RepeatedUnit(random, 2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_regularizer": "l2"},
+        {"bias_constraint": "non_neg"},
+        {"activity_regularizer": "l1"},
+    ],
+    ids=str,
+)
+def test_a_unit_whose_loss_or_bounds_would_be_lost_is_refused(options):
+    image = keras.Input((4,))
+    unit = keras.Model(image, keras.layers.Dense(4, **options)(image))
+    with pytest.raises(ValueError, match="without regularizers and constraints"):
+        RepeatedUnit(unit, 2)
+
+
+@pytest.mark.parametrize(
+    "start", ["orthogonal", keras.initializers.IdentityInitializer]
+)
+def test_a_start_that_depends_on_the_whole_weight_is_refused(start):
+    image = keras.Input((4,))
+    start = start if isinstance(start, str) else start()
+    dense = keras.layers.Dense(4, kernel_initializer=start, name="dense")
+    layer = RepeatedUnit(keras.Model(image, dense(image)), 2)
+    with pytest.raises(ValueError, match="cannot start 'dense' by "):
+        layer.build((None, 4))

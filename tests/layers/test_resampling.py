@@ -20,3 +20,15 @@ def test_a_crop_is_as_large_as_its_second_image(offset, top, left):
     assert known.shape == (None, 4, 5, 3)
     free = layer([keras.Input((None, None, 3)), keras.Input((None, None, 8))])
     assert free.shape == (None, None, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("offset", "sides"), [(None, (3, 9)), (None, (9, 4)), (0, (3, 9)), (6, (9, 9))]
+)
+def test_a_crop_out_of_too_small_an_image_is_refused(offset, sides):
+    layer, like = CropLike(offset), numbers(2, 4, 5, 8)
+    words = rf"no 4×5 places with offset={offset} out of {sides[0]}×{sides[1]}"
+    with pytest.raises(ValueError, match=words):
+        layer([numbers(2, *sides, 3), like])
+    with pytest.raises(ValueError, match=words):
+        layer([keras.Input((*sides, 3)), keras.Input((4, 5, 8))])

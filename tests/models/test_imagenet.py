@@ -134,3 +134,13 @@ def test_classes_are_decoded():
 def test_decoding_refuses_what_it_cannot_name(shape, top, message):
     with pytest.raises(ValueError, match=message):
         models.decode(np.zeros(shape), top=top)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_neither_decoded_nor_a_pixel(value):
+    logits, inputs = np.zeros((2, 1000)), np.zeros((2, 2, 3))
+    logits[1, 7] = inputs[1, 1, 2] = value
+    with pytest.raises(ValueError, match="decode takes finite logits"):
+        models.decode(logits)
+    with pytest.raises(ValueError, match="to_pixels takes finite inputs"):
+        models.to_pixels("vgg16", inputs)

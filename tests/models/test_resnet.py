@@ -141,6 +141,9 @@ def test_the_five_units_have_as_many_parameters(kind):
 
 @pytest.mark.parametrize("kind", UNITS)
 def test_scanning_over_units_changes_nothing(kind):
+    if keras.backend.backend() != "tensorflow" and kind != "original":
+        pytest.skip("a unit is scanned alike on every backend; op by op it takes long")
+
     def build(scan):
         return models.cifar_resnet(
             input_shape=(8, 8, 2),
