@@ -78,10 +78,14 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
 # Words in the name of what is better when it is lower, or higher. Others are ambiguous:
 # Keras calls a distance and its opposite "cosine_similarity".
-LOWER = "loss error entropy divergence hinge poisson huber log_cosh false_".split()
-LOWER += "mae mse mape msle rmse".split()
-HIGHER = "acc auc precision recall sensitivity specificity true_".split()
-HIGHER += "iou io_u mean_dice f1 f_beta fbeta r2".split()
+LOWER = """
+    loss error entropy divergence hinge poisson huber log_cosh false_ mae mse mape msle
+    rmse
+""".split()
+HIGHER = """
+    acc auc precision recall sensitivity specificity true_ iou io_u mean_dice f1 f_beta
+    fbeta r2
+""".split()
 
 
 class TimeToAccuracy(keras.callbacks.Callback):
