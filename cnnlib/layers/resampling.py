@@ -23,7 +23,7 @@ class CropLike(Layer):
             checks.integer("CropLike", "offset", offset, least=0)
         self.offset = offset
 
-    def __call__(self, inputs):
+    def __call__(self, inputs, **kwargs):
         have, want = (tuple(np.shape(x))[1:3] for x in inputs)
         for h, w in zip(have, want, strict=True):
             if None not in (h, w) and h < w + (self.offset or 0):
@@ -31,7 +31,7 @@ class CropLike(Layer):
                     f"CropLike takes no {want[0]}×{want[1]} places with "
                     f"offset={self.offset} out of {have[0]}×{have[1]}"
                 )
-        return super().__call__(inputs)
+        return super().__call__(inputs, **kwargs)
 
     def call(self, inputs):
         x, like = inputs
