@@ -115,6 +115,7 @@ def test_a_run_that_is_killed_between_two_files_goes_on(monkeypatch, tmp_path, w
     runs.train(asked, tmp_path, resume=True)
     (row,) = csv.DictReader((tmp_path / "history.csv").open())
     assert row["epoch"] == "1"
+    assert b"\r" not in (tmp_path / "history.csv").read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == FILES
 
 

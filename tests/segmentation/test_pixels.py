@@ -109,6 +109,7 @@ def test_labels_that_do_not_fit_are_refused(what, y, logits, words):
     [
         (lambda: CrossEntropy()(Y, Z, np.ones((2, 4))), "weight per pixel"),
         (lambda: CrossEntropy()(Y, Z, -np.ones((2, 4, 5))), "finite weights from 0"),
+        (lambda: CrossEntropy()(Y, Z, np.array([3.0, -1])), "from 0; given -1 to 3"),
         (lambda: CrossEntropy()(Y, Z, np.full(2, np.nan)), "finite weights from 0"),
         (lambda: CrossEntropy(class_weights=[1, 2])(Y, Z), "2 class weights for 3"),
         (lambda: CrossEntropy(class_weights="balanced"), "class_weights from 0; gi"),

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from labelled import rng
 from scipy import ndimage
 
@@ -57,3 +58,19 @@ def test_the_weight_of_a_seam_at_its_narrowest():
     np.testing.assert_array_equal(np.delete(found, 10, axis=1), 1)
     full = segmentation.weight_map(np.array([[1, 2], [1, 2]]))
     np.testing.assert_allclose(full, 0.5)  # no background at all
+
+
+@pytest.mark.parametrize(
+    ("labels", "settings", "message"),
+    [
+        ([[0, 1], [2, -1]], {}, "takes labels from 0; given -1"),
+        ([[0.0, 1.0]], {}, r"takes whole numbers.*given float64 of shape \(1, 2\)"),
+        ([0, 1], {}, r"takes whole numbers.*given int64 of shape \(2,\)"),
+        (np.zeros((0, 4), int), {}, r"takes whole numbers.*of shape \(0, 4\)"),
+        ([[0, 1]], {"sigma": 0}, "takes sigma above 0; given 0"),
+        ([[0, 1]], {"w0": -1}, "takes w0 from 0; given -1"),
+    ],
+)
+def test_what_is_no_numbered_cells_is_refused(labels, settings, message):
+    with pytest.raises(ValueError, match=f"weight_map {message}"):
+        segmentation.weight_map(np.array(labels), **settings)

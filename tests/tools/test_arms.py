@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from PIL import Image
 
 from cnnlib import datasets
 from tools import arms
@@ -189,3 +190,17 @@ def test_attacks_can_walk_through_their_whole_ball(steps):
     towards = np.sign(weights[:, 1] - weights[:, 0]).reshape(3, 3, 1)
     moved = np.broadcast_to(0.5 + 0.1 * towards, (20, 3, 3, 1))
     np.testing.assert_allclose(seen[0], moved, atol=1e-6)
+
+
+def test_a_folder_beside_the_data_sets_is_read_at_the_size_of_cifar(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CNNLIB_DATA", str(tmp_path))
+    for kind in ("cats", "dogs"):
+        (tmp_path / "pets" / kind).mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (40, 50)).save(tmp_path / "pets" / kind / f"{i}.png")
+    data = arms._load("pets")
+    assert data.x_train.shape[1:] == (32, 32, 3)
+    assert data.class_names == ("cats", "dogs")
+    assert arms._load("digits").x_train.shape[1:] == (8, 8, 1)
