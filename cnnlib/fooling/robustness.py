@@ -12,8 +12,8 @@ from cnnlib import checks
 from cnnlib.fooling import inputs
 from cnnlib.fooling.gradient_attacks import fgsm, margin, parts, pgd
 
-# From this lead on, 1 + exp(−lead) is 1 in float32: the softmax is exactly 1, and
-# cross-entropy has nothing left to say.
+# From this lead on, 1 + exp(−lead) is 1 in float32: the softmax is exactly 1, and the
+# usual cross-entropy has nothing left to say; ours falls silent at 88.
 SATURATED = 24 * np.log(2)
 TOLERATED = 0.05  # the part of saturated images, and of images only the margin fools
 
