@@ -52,6 +52,7 @@ from cnnlib.models.densenet import densenet169, densenet201, densenet264
 from cnnlib.models.efficientnet import efficientnet_lite0
 from cnnlib.models.fcn import convolutionalize, fcn, fcn32s, fcn16s, fcn8s
 from cnnlib.models.unet import unet, unet_output_size
+from cnnlib.models.fc_resnet import fc_resnet
 from cnnlib.models.fc_densenet import fc_densenet, fc_densenet56
 from cnnlib.models.fc_densenet import fc_densenet67, fc_densenet103
 from cnnlib.models.series import fcn_series, resnet_series

@@ -75,6 +75,7 @@ SHORT = {
     "densenet100_bc": (models.cifar_densenet, {"depth": 22, "bottleneck": True}),
     "densenet121": (models.densenet, {"blocks": (2, 2, 2, 2)}),
     "unet": (models.unet, {"width": 16}),
+    "fc_resnet": (models.fc_resnet, {"blocks": (2, 1, 1, 2)}),
     "c3d": (models.c3d, {"width": 16, "dense": 64}),
 }
 # Their dense layers or codes need a certain number of places.
@@ -152,7 +153,8 @@ def answers(model, x):
 def batch(model, n=2):
     rng = np.random.default_rng(2)
     x = rng.normal(size=(n, *model.input_shape[1:])).astype("float32")
-    return x, rng.integers(0, model.output_shape[-1], (n, *model.output_shape[1:-1]))
+    classes = max(model.output_shape[-1], 2)  # one logit tells two
+    return x, rng.integers(0, classes, (n, *model.output_shape[1:-1]))
 
 
 # Its 540 nested units take long to build: test_stochastic has such units.
@@ -188,6 +190,9 @@ def short(network, whole):
 
 
 def loss(y, logits):
+    if logits.shape[-1] == 1:
+        y = ops.cast(ops.expand_dims(y, -1), logits.dtype)
+        return ops.mean(ops.binary_crossentropy(y, logits, from_logits=True))
     return ops.mean(
         keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
     )
