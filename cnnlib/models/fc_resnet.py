@@ -23,7 +23,7 @@ LAYER = "bn relu conv"
 def _sum(x, new, *, down: bool, up: bool, name: str):
     """A short skip: ``x``, brought to the size and the maps of ``new``, and ``new``."""
     if down:  # every second row and column
-        x = layers.MaxPooling2D(1, strides=2, name=f"{name}_shortcut_down")(x)
+        x = layers.MaxPooling2D(1, 2, "same", name=f"{name}_shortcut_down")(x)
     if up:
         x = layers.UpSampling2D(2, name=f"{name}_shortcut_up")(x)
     if x.shape[-1] != new.shape[-1]:
