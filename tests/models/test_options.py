@@ -21,6 +21,7 @@ RATES = {
     # Two in each layer with a bottleneck.
     "densenet": ({"input_shape": (32, 32, 3), "blocks": (1, 2), "growth": 2}, 7),
     "efficientnet_lite0": ({"input_shape": (32, 32, 3)}, 1),
+    "efficientnet_lite1": ({"input_shape": (32, 32, 3)}, 1),
     "unet": ({"input_shape": (None, None, 1), "width": 2}, 2),
     # At the end of each block or unit.
     "fc_resnet": ({"input_shape": (32, 32, 1), "blocks": (1, 2), "width": 2}, 6),
