@@ -220,6 +220,17 @@ def batch(who: str, x: np.ndarray, shape) -> np.ndarray:
     return x
 
 
+def one_shape(who: str, shapes) -> None:
+    """Refuse tensors of several shapes, as far as these are known."""
+    known = [
+        {side for side in sides if side is not None}
+        for sides in zip(*shapes, strict=False)
+    ]
+    if len({len(shape) for shape in shapes}) > 1 or any(len(k) > 1 for k in known):
+        given = ", ".join(f"({listed(shape)})" for shape in shapes)
+        raise ValueError(f"{who} takes tensors of one shape; given {given}")
+
+
 def listed(shape) -> str:
     """A shape for a sentence: "any, any, 3"."""
     return ", ".join("any" if side is None else str(side) for side in shape)

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
+import numpy as np
+
 SECTIONS = {
     1: "What are neural networks?",
     2: "Convolutional neural networks",
@@ -127,7 +129,7 @@ def holds(claim_id, condition, evidence, *, data=None, seeds=None) -> None:
 
     Args:
         claim_id: an id of ``LEDGER``, of kind exact or measured.
-        condition: what was found; anything but true is an error.
+        condition: what was found, True or False, Python's or NumPy's.
         evidence: one line that says what was counted or measured.
         data: of a measured claim: which data, and how many ("1,415 digits").
         seeds: of a measured claim: the number, or the sequence of numbers, that the
@@ -163,7 +165,12 @@ def open_here(claim_id, condition, evidence, *, data, seeds, needs) -> None:
 def _found(ruling, claim_id, condition, evidence, data, seeds, needs="") -> None:
     _check(claim_id, ruling)
     setting = _setting(claim_id, data, seeds)
-    if not bool(condition):
+    if not isinstance(condition, (bool, np.bool_)):  # NaN would count as true
+        raise ClaimError(
+            f"claim {claim_id!r} takes a condition of True or False; given "
+            f"{condition!r:.50}"
+        )
+    if not condition:
         raise ClaimError(f"claim {claim_id!r} is not borne out: {evidence}{setting}")
     tail = f"{setting}{needs}" if evidence.strip() else ""
     _settle(claim_id, ruling, f"{evidence}{tail}")

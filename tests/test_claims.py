@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from cnnlib import claims
@@ -69,6 +70,18 @@ def test_a_condition_that_is_not_met_settles_nothing(settle, capsys):
         settle("dense-params", False, "3 of 4")
     assert not claims.settled
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("condition", [float("nan"), 0.9, "yes", None, [True], 1])
+def test_a_condition_is_true_or_false(condition):
+    with pytest.raises(ClaimError, match="condition of True or False; given"):
+        claims.holds("dense-params", condition, "3 of 4")
+    assert not claims.settled
+
+
+def test_a_condition_may_be_numpys():
+    claims.holds("dense-params", np.less(1, 2), "1 is less")
+    assert claims.settled
 
 
 def test_the_kind_of_a_claim_decides_how_it_can_be_settled():

@@ -24,6 +24,12 @@ class TableConv2D(Layer):
     def __init__(self, table, kernel_size, **kwargs):
         super().__init__(**kwargs)
         self.table = [list(row) for row in table]
+        entries = [i for row in self.table for i in row]
+        if not entries or not all(checks.is_integer(i) and i >= 0 for i in entries):
+            raise ValueError(
+                "TableConv2D takes for each output map the numbers of input maps, from "
+                f"0; given {table!r:.200}"
+            )
         self.kernel_size = checks.integer("TableConv2D", "kernel_size", kernel_size)
 
     def build(self, input_shape):
@@ -91,12 +97,20 @@ class RadialBasis(Layer):
     def __init__(self, codes, **kwargs):
         super().__init__(**kwargs)
         codes = checks.finite("RadialBasis", "codes", np.asarray(codes, "float32"))
-        if codes.ndim != 2:
+        if codes.ndim != 2 or not codes.size:
             raise ValueError(
                 "RadialBasis takes codes (classes, features); given shape "
                 f"{codes.shape}"
             )
         self.codes = codes.tolist()
+
+    def build(self, input_shape):
+        features = len(self.codes[0])
+        if len(input_shape) != 2 or input_shape[-1] != features:
+            raise ValueError(
+                f"RadialBasis takes (n, {features}), as its codes are; given "
+                f"({checks.listed(input_shape)})"
+            )
 
     def call(self, inputs):
         codes = ops.cast(ops.convert_to_tensor(self.codes), self.compute_dtype)

@@ -64,8 +64,12 @@ class SurvivalGate(Layer):
 class GatedSum(Layer):
     """A highway layer's output: T · H + (1 − T) · x (1505.00387, equation 3).
 
-    Takes [transformed, gate, carried], three tensors of one shape, the gate in 0 to 1.
+    Takes [transformed, gate, carried], three tensors of one shape, the gate in 0 to 1;
+    others are a ``ValueError``.
     """
+
+    def build(self, input_shape):
+        checks.one_shape("GatedSum", input_shape)
 
     def call(self, inputs):
         transformed, gate, carried = inputs
@@ -111,7 +115,7 @@ class FractalJoin(Layer):
     it. In training, if a column is alone, its path is the output. Else each path is
     dropped with probability ``rate`` (the paper's is 0.15), for the whole batch; if
     that hits them all, one survives, each with the same chance. At inference: the mean
-    of all paths.
+    of all paths. Paths of several shapes are a ``ValueError``.
     """
 
     def __init__(self, rate=0.15, seed=None, **kwargs):
@@ -119,6 +123,9 @@ class FractalJoin(Layer):
         checks.number("FractalJoin", "rate", rate, least=0, most=1)
         self.rate, self.seed = rate, checks.seed("FractalJoin", seed)
         self.generator = keras.random.SeedGenerator(self.seed)
+
+    def build(self, input_shape):
+        checks.one_shape("FractalJoin", input_shape[1:])
 
     def call(self, inputs, training=False):
         choice, *paths = inputs

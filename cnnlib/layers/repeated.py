@@ -71,7 +71,7 @@ class RepeatedUnit(Layer):
 
     def _stacked(self, layer, name: str):
         """Variance scaling counts the first axis into the window; undo that."""
-        initializer = getattr(layer, name)
+        initializer = getattr(layer, name, None)  # none of a model within the unit
         if isinstance(initializer, ALIKE):
             return initializer
         if not isinstance(initializer, keras.initializers.VarianceScaling):

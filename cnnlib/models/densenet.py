@@ -31,7 +31,6 @@ BLOCKS = {
 def _body(who, x, blocks, growth, bottleneck, compression, dropout, classes):
     """Dense blocks with transitions between them, and the head."""
     compression = checks.number(who, "compression", compression, above=0, most=1)
-    dropout = checks.number(who, "dropout", dropout, least=0, below=1)
     layer = "bn relu conv dropout" if dropout else "bn relu conv"
 
     def unit(x, name):
@@ -77,7 +76,6 @@ def cifar_densenet(
     size = checks.units(name, depth, step=6 if bottleneck else 3, first=4)
     if compression is None:
         compression = 0.5 if bottleneck else 1.0
-    growth = checks.integer(name, "growth", growth)
     x = steps(image, "conv", 2 * growth if bottleneck else 16, name="conv1")
     x = _body(name, x, (size,) * 3, growth, bottleneck, compression, dropout, classes)
     return keras.Model(image, x, name=name)
@@ -107,15 +105,14 @@ def densenet(
         weights: None, or "imagenet" with the blocks of DenseNet-121, 169 or 201.
     """
     table = tuple(blocks)
-    if not table or not all(checks.is_integer(n) and n > 0 for n in table):
-        raise ValueError(f"densenet takes blocks of 1 or more layers; given {blocks!r}")
+    if not table:
+        raise ValueError("densenet takes one block or more; given ()")
     # A quarter of the side, rounded up, is halved between blocks.
     smallest = 2 ** (len(table) + 1) - 3
     depths = [str(depth) for depth, known in BLOCKS.items() if known == table]
     who = "".join(["densenet", *depths])
     limits = {"smallest": smallest, "weights": weights}
     image, classes = inputs(who, input_shape, classes, **limits)
-    growth = checks.integer(who, "growth", growth)
     x = steps(image, "conv bn relu", 2 * growth, 7, 2, name="conv1")
     x = layers.ZeroPadding2D(1, name="conv1_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)

@@ -15,7 +15,7 @@ import contextlib
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import keras
@@ -112,28 +112,49 @@ def plain(value):
     return int(value) if checks.is_integer(value) else value
 
 
+def check(who: str, parameter: inspect.Parameter, value) -> None:
+    """Refuse what is not of an argument's annotated kind.
+
+    Sizes and counts are whole numbers from 1, rates of dropout from 0 to below 1.
+    """
+    key, kind = parameter.name, parameter.annotation
+    limits = {"least": 0, "below": 1} if key == "dropout" else {}
+    if kind is int and key != "classes":
+        checks.integer(who, key, value)
+    elif kind is float:
+        checks.number(who, key, value, **limits)
+    elif kind in (bool, bool | None):
+        known = dict.fromkeys((False, True, parameter.default))
+        checks.choice(who, key, value, known)
+    elif kind in (Sequence[int], Sequence[float]) and key != "input_shape":
+        if not isinstance(value, tuple):
+            raise ValueError(f"{who} takes {key}= as a row of numbers; given {value!r}")
+        for one in value:
+            if kind == Sequence[int]:
+                checks.integer(who, key, one)
+            else:
+                checks.number(who, key, one, **limits)
+
+
 def builder(build: Builder) -> Builder:
     """What all builders have in common.
 
-    Layers are made with their channels last, integers may be NumPy's, and ``name`` is
-    the model's: None, the network's own, or what tells two of one network apart. It is
-    given at last, since weights are found by the network's own.
+    Layers are made with their channels last, arguments are of their annotated kinds,
+    where integers may be NumPy's and rows lists, and ``name`` is the model's: None, the
+    network's own, or what tells two of one network apart. It is given at last, since
+    weights are found by the network's own.
     """
     signature, kind = inspect.signature(build), inspect.Parameter.KEYWORD_ONLY
-    flags = {
-        key: tuple(dict.fromkeys((False, True, parameter.default)))
-        for key, parameter in signature.parameters.items()
-        if parameter.annotation in (bool, bool | None)
-    }
 
     @functools.wraps(build)
     def named(*templates, name: str | None = None, **options):
         if name is not None:
             checks.model_name(build.__name__, name)
-        for key in flags.keys() & options.keys():
-            checks.choice(build.__name__, key, options[key], flags[key])
+        options = {key: plain(value) for key, value in options.items()}
+        for key in signature.parameters.keys() & options.keys():
+            check(build.__name__, signature.parameters[key], options[key])
         with channels_last():
-            model = build(*templates, **{k: plain(v) for k, v in options.items()})
+            model = build(*templates, **options)
         if name is not None:
             model.name = name
         return model

@@ -10,7 +10,6 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.layers import CropLike
 from cnnlib.models.blocks import dense_block, inputs, steps
 from cnnlib.models.entry import builder, variant
@@ -61,15 +60,10 @@ def fc_densenet(
         dropout: rate after each convolution of a block or on the way down.
     """
     name, table = "fc_densenet", tuple(blocks)
-    if len(table) % 2 == 0 or not all(checks.is_integer(n) and n > 0 for n in table):
-        raise ValueError(
-            f"{name} takes an odd number of blocks, of 1 or more layers; given {table}"
-        )
+    if len(table) % 2 == 0:
+        raise ValueError(f"{name} takes an odd number of blocks; given {table}")
     pools, name = len(table) // 2, f"{name}{sum(table) + len(table) + 1}"
     image, classes = inputs(name, input_shape, classes, smallest=2**pools)
-    growth = checks.integer(name, "growth", growth)
-    width = checks.integer(name, "width", width)
-    dropout = checks.number(name, "dropout", dropout, least=0, below=1)
 
     def unit(x, name):
         return _steps(x, LAYER, growth, name=name, dropout=dropout)

@@ -10,7 +10,6 @@ from functools import partial
 import keras
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.layers import CropLike
 from cnnlib.models.blocks import HE_GAUSSIAN, inputs, steps
 from cnnlib.models.entry import entry
@@ -99,11 +98,9 @@ def fc_resnet(
         dropout: rate at the end of each block and unit.
     """
     name, table = "fc_resnet", tuple(blocks)
-    if not table or not all(checks.is_integer(n) and n > 0 for n in table):
-        raise ValueError(f"{name} takes blocks of 1 or more units each; given {table}")
+    if not table:
+        raise ValueError(f"{name} takes one block or more; given ()")
     image, classes = inputs(name, input_shape, classes, smallest=2 ** (len(table) + 1))
-    width = checks.integer(name, "width", width)
-    dropout = checks.number(name, "dropout", dropout, least=0, below=1)
     options = {"dropout": dropout, "short_skips": short_skips}
 
     def stage(x, level, name, *, down=False, up=False):

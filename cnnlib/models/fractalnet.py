@@ -67,7 +67,6 @@ def fractalnet(
     least = 2 ** len(filters)
     image, classes = inputs("fractalnet", input_shape, classes, smallest=least)
     checks.as_many("fractalnet", filters=filters, dropout=dropout)
-    columns = checks.integer("fractalnet", "columns", columns)
     if column is not None:
         checks.choice("fractalnet", "column", column, range(1, columns + 1))
     built = range(1, columns + 1) if column is None else [column]

@@ -72,12 +72,9 @@ def highway(
         units: highway layers of each stage.
         dropout: rate on the image, after each pool and before the dense layer.
     """
-    whole = all(checks.is_integer(width) and width > 0 for width in widths)
-    if not widths or len(widths) != len(units) or not whole:
-        raise ValueError(
-            f"highway takes a width and a number of units for each stage; given "
-            f"widths={widths!r}, units={units!r}"
-        )
+    checks.as_many("highway", widths=widths, units=units)
+    if not widths:
+        raise ValueError("highway takes one stage or more; given widths=()")
     least = 2 ** (len(widths) - 1)
     image, classes = inputs("highway", input_shape, classes, smallest=least)
     x = layers.Dropout(dropout, name="image_dropout")(image)
@@ -119,7 +116,7 @@ def highway_mlp(
         width: units of each layer.
     """
     image, classes = inputs("highway_mlp", input_shape, classes, any_size=False)
-    depth = checks.integer("highway_mlp", "depth", depth, least=2)
+    checks.integer("highway_mlp", "depth", depth, least=2)
     x = layers.Flatten(name="flatten")(image)
     x = layers.Dense(width, activation="relu", name="layer1")(x)
     for i in range(2, depth + 1):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.models.blocks import chain, inputs, scores
 from cnnlib.models.entry import entry
 
@@ -32,7 +31,6 @@ def mlp(
         dropout: rate after each hidden layer, from 0 to below 1.
     """
     image, classes = inputs("mlp", input_shape, classes, any_size=False)
-    units = [checks.integer("mlp", "units", width) for width in units]
     parts = [layers.Flatten(name="flatten")]
     for i, width in enumerate(units, start=1):
         parts.append(layers.Dense(width, activation=activation, name=f"dense{i}"))
@@ -65,8 +63,7 @@ def mnist_cnn(
     )
     if len(filters) != 2:
         raise ValueError(f"mnist_cnn takes filters of two layers; given {filters!r}")
-    first, second = (checks.integer("mnist_cnn", "filters", n) for n in filters)
-    dense = checks.integer("mnist_cnn", "dense", dense)
+    first, second = filters
     return chain(
         image,
         [

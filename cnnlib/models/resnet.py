@@ -83,7 +83,6 @@ def cifar_network(
 ) -> keras.Model:
     """conv1 and three stages of n units of ``step`` / 3 layers; ``first`` begins."""
     image, classes = inputs(name, input_shape, classes)
-    width = checks.integer(name, "width", width)
     n = checks.units(name, depth, step=step, first=2)
     scan = depth > SCAN_FROM if scan is None else scan
 

@@ -70,8 +70,6 @@ def unet(
         ValueError: a size with which some pooling would meet an odd number of rows, or
             none would be left.
     """
-    depth = checks.integer("unet", "depth", depth)
-    width = checks.integer("unet", "width", width)
     checks.choice("unet", "padding", padding, ("valid", "same"))
     least = next(n for n in count(1) if _rows(n, depth, padding))
     image, classes = inputs("unet", input_shape, classes, smallest=least)

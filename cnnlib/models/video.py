@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from cnnlib import checks
 from cnnlib.models.blocks import classifier, inputs
 from cnnlib.models.entry import entry
 
@@ -39,8 +38,6 @@ def c3d(
     video, classes = inputs(
         "c3d", input_shape, classes, name="video", dimensions=3, any_size=False
     )
-    width = checks.integer("c3d", "width", width)
-    dense = checks.integer("c3d", "dense", dense)
     x = video
     for i, (convs, multiple) in enumerate(STAGES, start=1):
         for letter in "ab"[:convs]:

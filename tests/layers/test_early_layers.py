@@ -140,3 +140,21 @@ def test_gaussian_units_start_as_wide_as_points_of_a_cube_lie_apart():
     centres = np.asarray(layer.centres)
     assert centres.shape == (3, 24)
     assert 0 <= centres.min() < 0.2 < 0.8 < centres.max() <= 1
+
+
+@pytest.mark.parametrize("table", [[], [[], []], [[0, -1]], [[0.5]], [[True]]])
+def test_table_convolution_refuses_what_names_no_input_map(table):
+    with pytest.raises(ValueError, match="numbers of input maps, from 0; given"):
+        TableConv2D(table, 3)
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2, 85), (2, 1, 84), (84,)])
+def test_radial_basis_refuses_features_that_its_codes_have_not(shape):
+    with pytest.raises(ValueError, match=r"takes \(n, 84\), as its codes are; given"):
+        RadialBasis(numbers(10, 84))(numbers(*shape))
+
+
+@pytest.mark.parametrize("codes", [numbers(3), numbers(0, 4), numbers(4, 0)])
+def test_radial_basis_refuses_what_are_no_codes(codes):
+    with pytest.raises(ValueError, match="codes \\(classes, features\\); given shape"):
+        RadialBasis(codes)

@@ -5,6 +5,7 @@ from arrays import numbers
 
 from cnnlib.layers import (
     ColumnChoice,
+    FractalJoin,
     GatedSum,
     PaddedIdentity,
     SurvivalGate,
@@ -56,3 +57,22 @@ def test_no_column_is_alone_outside_training():
     x = np.ones((2, 3), "float32")
     assert np.asarray(layer(x, training=True)).sum() == 1
     np.testing.assert_array_equal(layer(x, training=False), np.zeros((1, 4)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "given"),
+    [
+        (GatedSum(), [(2, 3), (2, 1), (2, 3)], r"\(2, 3\), \(2, 1\), \(2, 3\)"),
+        (GatedSum(), [(2, 1), (2, 3), (2, 3)], "GatedSum takes tensors of one shape"),
+        (FractalJoin(), [(1, 2), (2, 4, 4, 3), (2, 4, 4, 1)], "FractalJoin takes"),
+        (FractalJoin(), [(1, 2), (2, 3), (2, 4, 3)], r"given \(2, 3\), \(2, 4, 3\)"),
+    ],
+)
+def test_paths_that_would_be_broadcast_are_refused(layer, shapes, given):
+    with pytest.raises(ValueError, match=given):
+        layer([numbers(*shape) for shape in shapes])
+
+
+def test_paths_of_unknown_and_known_sides_may_meet():
+    known, unknown = keras.Input((4, 4, 3)), keras.Input((None, None, 3))
+    assert GatedSum()([known, unknown, unknown]).shape == (None, 4, 4, 3)

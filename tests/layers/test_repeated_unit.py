@@ -128,3 +128,11 @@ def test_a_start_that_depends_on_the_whole_weight_is_refused(start):
     layer = RepeatedUnit(keras.Model(image, dense(image)), 2)
     with pytest.raises(ValueError, match="cannot start 'dense' by "):
         layer.build((None, 4))
+
+
+def test_a_model_within_the_unit_is_refused_by_name():
+    image = keras.Input((4,))
+    inner = keras.Model(image, keras.layers.Dense(4)(image), name="inner")
+    unit = keras.Model(image, inner(image))
+    with pytest.raises(ValueError, match="cannot start 'inner' by "):
+        RepeatedUnit(unit, 2).build((None, 4))

@@ -21,7 +21,7 @@ def sigmoid(x):
 
 
 @pytest.mark.parametrize(
-    ("widths", "units"), [((32, 80, 128), (4, 5, 5)), ((5, 7), (0, 3)), ((8,), (2,))]
+    ("widths", "units"), [((32, 80, 128), (4, 5, 5)), ((5, 7), (1, 3)), ((8,), (2,))]
 )
 def test_convolutional_networks_have_exactly_their_parameters(widths, units):
     model = models.highway(widths=widths, units=units, input_shape=(8, 8, 3))
@@ -146,9 +146,9 @@ def test_defaults_are_the_authors():
         (models.highway, {"input_shape": (3, 32, 3)}, "at least 4"),
         (models.highway, {"widths": (8,)}, r"given widths=\(8,\), units=\(4, 5, 5\)"),
         (models.highway, {"widths": (), "units": ()}, "given widths"),
-        (models.highway, {"widths": (0,), "units": (1,)}, "given widths"),
+        (models.highway, {"widths": (0,), "units": (1,)}, "widths=1 or more; given 0"),
         (models.highway_mlp, {"depth": 1}, "depth=2 or more; given 1"),
-        (models.highway_mlp, {"depth": 10.0}, "depth=2 or more; given 10.0"),
+        (models.highway_mlp, {"depth": 10.0}, "depth=1 or more; given 10.0"),
     ],
 )
 def test_impossible_networks_are_refused(build, options, message):

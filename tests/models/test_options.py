@@ -1,8 +1,10 @@
 """What a builder is told reaches its layers: every rate of dropout, a part of maps."""
 
 import inspect
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -86,3 +88,50 @@ def test_a_refused_network_leaves_keras_as_it_was_configured():
         assert keras.config.image_data_format() == "channels_first"
     finally:
         keras.config.set_image_data_format(before)
+
+
+# What no argument of that kind may be; None where it is no default.
+WRONG = {
+    int: [0, -1, 1.5, "2", True, (), float("nan")],
+    float: ["1", None, True, float("nan"), float("inf"), (0.5,)],
+    bool: [None, 1, "yes", ()],
+    Sequence[int]: [3, "33", None, (1, 0), (1.5, 2), [True, 1], ("1", "2")],
+    Sequence[float]: [0.1, None, (float("nan"),), ("0.1",)],
+}
+NAMES = sorted({*models.CATALOG, *models.FAMILIES})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_argument_of_another_kind_is_refused_by_name(name):
+    builder = models.CATALOG[name].builder if name in models.CATALOG else None
+    builder = builder or models.FAMILIES[name]
+    entry = getattr(builder, "entry", None)
+    who = entry.family.__name__ if entry and entry.family else name
+    for key, parameter in inspect.signature(builder).parameters.items():
+        if key in ("input_shape", "classes"):
+            continue
+        for value in WRONG.get(parameter.annotation, ()):
+            with pytest.raises(ValueError, match=f"^{who} takes {key}[ =]"):
+                builder(**{key: value})
+
+
+@pytest.mark.parametrize("name", [*RATES, *sorted(HEADS)])
+@pytest.mark.parametrize("rate", [-0.1, 1, 1.5])
+def test_a_rate_is_from_zero_to_below_one(name, rate):
+    with pytest.raises(ValueError, match=f"^{name} takes dropout from 0 to below 1"):
+        getattr(models, name)(dropout=rate)
+
+
+def test_the_rates_of_blocks_are_rates_each():
+    with pytest.raises(
+        ValueError, match=r"^fractalnet takes dropout from 0 to below 1"
+    ):
+        models.fractalnet(dropout=(0, 0.1, 0.2, 0.3, 1))
+
+
+def test_rows_may_be_lists_or_numpys():
+    rows = [[2, 3], np.array([2, 3]), (np.int64(2), 3)]
+    counts = {
+        models.mlp(input_shape=(2, 2, 1), units=row).count_params() for row in rows
+    }
+    assert len(counts) == 1
