@@ -108,8 +108,10 @@ def convolutionalize(classifier: keras.Model, network: keras.Model) -> None:
         network: ``fcn32s``, ``fcn16s`` or ``fcn8s``.
 
     Raises:
-        ValueError: the classifier's dense layers do not fit the network.
+        ValueError: the classifier's dense layers do not fit the network, which is left
+            as it was.
     """
+    copies = []  # only once all fit
     for layer in classifier.layers:
         if layer.weights and layer.name != "logits":
             twin = network.get_layer(layer.name)
@@ -120,4 +122,6 @@ def convolutionalize(classifier: keras.Model, network: keras.Model) -> None:
                     f"{layer.name} has a kernel of {kernel.shape}, not {shape}: "
                     "convolutionalize takes a vgg16 for 224×224"
                 )
-            twin.set_weights([kernel.reshape(shape), bias])
+            copies.append((twin, [kernel.reshape(shape), bias]))
+    for twin, weights in copies:
+        twin.set_weights(weights)

@@ -228,11 +228,18 @@ def test_a_convolution_does_what_the_dense_layer_did(narrow, monkeypatch):
 
 
 def test_a_classifier_of_another_size_is_refused(narrow):
-    image = keras.Input((7, 7, 6))
-    x = layers.Flatten()(image)
+    image = keras.Input((7, 7, 3))
+    x = layers.Conv2D(WIDTHS[0], 3, padding="same", name="conv1_1")(image)
+    x = layers.Flatten()(x)
     wrong = keras.Model(image, layers.Dense(8, name="fc6")(x))
-    with pytest.raises(ValueError, match=r"fc6 has a kernel of \(294, 8\), not"):
-        convolutionalize(wrong, models.fcn32s())
+    network = models.fcn32s()
+    before = network.get_layer("conv1_1").get_weights()
+    with pytest.raises(ValueError, match=r"fc6 has a kernel of \(98, 8\), not"):
+        convolutionalize(wrong, network)
+    for was, kept in zip(
+        before, network.get_layer("conv1_1").get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(was, kept)
 
 
 @pytest.mark.parametrize(
