@@ -33,7 +33,7 @@ class Warp(Moving):
         super().__init__(**kwargs)
         self.rotation, self.zoom = rotation, zoom
         self.translation, self.shear = translation, shear
-        if np.ndim(zoom) == 0 and zoom >= 0:
+        if checks.is_number(zoom) and zoom >= 0:
             zoom = (1 / (1 + zoom), 1 + zoom)
         self._ranges = (
             _range("rotation", rotation),
