@@ -86,6 +86,12 @@ def test_hits_are_blue_and_mistakes_orange_the_more_the_darker():
         np.testing.assert_array_equal(zero, 1)
 
 
+def test_a_class_of_one_image_that_is_hit_is_as_dark_as_any():
+    figure = plots.confusion(np.diag([1, 9]), "ab", alt="Two.")
+    cells = figure.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(cells[0, 0], cells[1, 1])
+
+
 def test_a_confusion_without_a_mistake_is_drawn():
     show(plots.confusion(5 * np.eye(2, dtype=int), "ab", alt="Two."))
 

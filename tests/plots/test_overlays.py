@@ -124,6 +124,9 @@ def test_images_that_were_standardized_are_refused(wrong):
     x = np.full((1, 4, 4, 1), wrong)
     with pytest.raises(ValueError, match="float from 0 to 1; given values from"):
         plots.overlay(x, np.ones((1, 4, 4)), alt="None.")
+    x[0, 0] = 0.5  # in part
+    with pytest.raises(ValueError, match="float from 0 to 1; given values from"):
+        plots.overlay(x, np.ones((1, 4, 4)), alt="None.")
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3])

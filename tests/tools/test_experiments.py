@@ -128,6 +128,9 @@ def test_a_record_holds_every_epoch_says_how_long_and_is_not_run_again(
         assert {run["rate"] for run in arm["runs"]} == {arm["rate"]}
         # The test images choose nothing.
         assert not any("test_accuracy" in run for run in arm["tried"])
+        for run in arm["runs"]:
+            assert 0 <= run["train_accuracy"] <= 1
+            assert 0 <= run["test_accuracy"] <= 1
         for run in [*arm["tried"], *arm["runs"]]:
             assert list(run["epochs"]) == COLUMNS
             assert {len(column) for column in run["epochs"].values()} == {3}
