@@ -339,6 +339,9 @@ def test_the_first_notebook_states_things_to_try(tmp_path):
     wrong = "it does not state two or three exercises"
     path.write_text(normalized(nb))
     assert wrong not in complaints(path)
+    nb.cells[7].source = f"{THINGS_TO_TRY}\n3. And that.\n4. And more."
+    path.write_text(normalized(nb))
+    assert wrong in complaints(path)
     nb.cells[7].source = OPEN
     path.write_text(normalized(nb))
     assert wrong in complaints(path)
