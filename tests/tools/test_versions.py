@@ -1,5 +1,6 @@
 """The oldest packages are the range's lower bounds, the newest have no bounds."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -57,3 +58,10 @@ def test_another_end_is_refused():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "error: versions takes oldest or newest; given ['middle']\n"
+
+
+def test_a_pin_has_a_line_of_its_own():
+    """Notebook 00 reads the file, too, and takes what follows == for the version."""
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
