@@ -151,7 +151,7 @@ def test_it_computes_what_the_paper_says():
 
     x = numbers(2, 9, 11, 2)
     first = conv(x, "conv1_conv")
-    pooled = ops.max_pool(active(first, "down1"), 2, padding="same")
+    pooled = ops.max_pool(active(first, "down1"), 2, 2, "same")
     second = conv(pooled, "down1_conv") + first[:, ::2, ::2]
     assert second.shape == (2, 5, 6, 2)
     y, bypass = bottleneck(second, "down2_1", stride=2)
