@@ -104,19 +104,18 @@ def densenet(
         growth: k; the stem has 2k maps.
         weights: None, or "imagenet" with the blocks of DenseNet-121, 169 or 201.
     """
-    table = tuple(blocks)
-    if not table:
+    if not blocks:
         raise ValueError("densenet takes one block or more; given ()")
     # A quarter of the side, rounded up, is halved between blocks.
-    smallest = 2 ** (len(table) + 1) - 3
-    depths = [str(depth) for depth, known in BLOCKS.items() if known == table]
+    smallest = 2 ** (len(blocks) + 1) - 3
+    depths = [str(depth) for depth, known in BLOCKS.items() if known == blocks]
     who = "".join(["densenet", *depths])
     limits = {"smallest": smallest, "weights": weights}
     image, classes = inputs(who, input_shape, classes, **limits)
     x = steps(image, "conv bn relu", 2 * growth, 7, 2, name="conv1")
     x = layers.ZeroPadding2D(1, name="conv1_pool_pad")(x)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)
-    x = _body(who, x, table, growth, True, compression, dropout, classes)
+    x = _body(who, x, blocks, growth, True, compression, dropout, classes)
     return load(keras.Model(image, x, name="densenet"), weights, who)
 
 

@@ -151,8 +151,9 @@ def builder(build: Builder) -> Builder:
         if name is not None:
             checks.model_name(build.__name__, name)
         options = {key: plain(value) for key, value in options.items()}
-        for key in signature.parameters.keys() & options.keys():
-            check(build.__name__, signature.parameters[key], options[key])
+        for key, value in options.items():
+            if key in signature.parameters:  # else Python refuses it
+                check(build.__name__, signature.parameters[key], value)
         with channels_last():
             model = build(*templates, **options)
         if name is not None:

@@ -59,25 +59,24 @@ def fc_densenet(
         width: maps of the first convolution.
         dropout: rate after each convolution of a block or on the way down.
     """
-    name, table = "fc_densenet", tuple(blocks)
-    if len(table) % 2 == 0:
-        raise ValueError(f"{name} takes an odd number of blocks; given {table}")
-    pools, name = len(table) // 2, f"{name}{sum(table) + len(table) + 1}"
-    image, classes = inputs(name, input_shape, classes, smallest=2**pools)
+    if len(blocks) % 2 == 0:
+        raise ValueError(f"fc_densenet takes an odd number of blocks; given {blocks}")
+    pools, who = len(blocks) // 2, f"fc_densenet{sum(blocks) + len(blocks) + 1}"
+    image, classes = inputs(who, input_shape, classes, smallest=2**pools)
 
     def unit(x, name):
         return _steps(x, LAYER, growth, name=name, dropout=dropout)
 
     x = _steps(image, "conv", width, name="conv1")
     skips = []
-    for i, size in enumerate(table[:pools], start=1):
+    for i, size in enumerate(blocks[:pools], start=1):
         x, _ = dense_block(x, size, unit, name=f"down{i}")
         skips.append(x)
         transition = f"transition{i}"
         x = _steps(x, LAYER, x.shape[-1], 1, name=transition, dropout=dropout)
         x = layers.MaxPooling2D(2, name=f"{transition}_pool")(x)
-    x, new = dense_block(x, table[pools], unit, name="bottom")
-    for i, size in zip(range(pools, 0, -1), table[pools + 1 :], strict=True):
+    x, new = dense_block(x, blocks[pools], unit, name="bottom")
+    for i, size in zip(range(pools, 0, -1), blocks[pools + 1 :], strict=True):
         if len(new) > 1:
             new = [layers.Concatenate(name=f"up{i}_new")(new)]
         up = upconv(new[0].shape[-1], name=f"up{i}_upconv")(new[0])

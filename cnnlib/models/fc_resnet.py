@@ -97,14 +97,14 @@ def fc_resnet(
             16, … times as many.
         dropout: rate at the end of each block and unit.
     """
-    name, table = "fc_resnet", tuple(blocks)
-    if not table:
-        raise ValueError(f"{name} takes one block or more; given ()")
-    image, classes = inputs(name, input_shape, classes, smallest=2 ** (len(table) + 1))
+    if not blocks:
+        raise ValueError("fc_resnet takes one block or more; given ()")
+    least = 2 ** (len(blocks) + 1)
+    image, classes = inputs("fc_resnet", input_shape, classes, smallest=least)
     options = {"dropout": dropout, "short_skips": short_skips}
 
     def stage(x, level, name, *, down=False, up=False):
-        units = table[level]
+        units = blocks[level]
         for i in range(1, units + 1):
             x = _bottleneck(
                 x,
@@ -125,7 +125,7 @@ def fc_resnet(
             x = _steps(x, "conv", skip.shape[-1], 1, name=f"{name}_adapt")
         return layers.Add(name=f"{name}_sum")([x, skip])
 
-    levels = range(len(table) - 1)
+    levels = range(len(blocks) - 1)
     skips = [_steps(image, "conv", width, name="conv1")]
     skips.append(_simple(skips[-1], width, name="down1", down=True, **options))
     for level in levels:
@@ -141,4 +141,4 @@ def fc_resnet(
     x = layers.Conv2D(
         classes, 1, kernel_initializer=HE_GAUSSIAN, name="logits", dtype="float32"
     )(x)
-    return keras.Model(image, x, name=name)
+    return keras.Model(image, x, name="fc_resnet")

@@ -167,7 +167,7 @@ def inception_resnet_v1(
     return keras.Model(image, head(x, classes, dropout), name=who)
 
 
-def _units(who: str, units) -> list[int]:
+def _units(who: str, units: Sequence[int]) -> Sequence[int]:
     if len(units) != 3:
         raise ValueError(f"{who} takes units of three stages; given {units!r}")
     return units

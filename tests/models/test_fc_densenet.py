@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from counting import Count
 from keras import layers, ops
 
 from cnnlib import models
@@ -14,15 +15,8 @@ def numbers(*shape):
 
 def arithmetic(blocks, growth, classes=11, width=48):
     """Trained and all parameters by the paper's rule."""
-    trained = moving = 0
-
-    def conv(size, given, made):
-        nonlocal trained
-        trained += size * size * given * made + made
-
-    def norm(maps):
-        nonlocal trained, moving
-        trained, moving = trained + 2 * maps, moving + 2 * maps
+    count = Count()
+    conv, norm = count.conv, count.norm
 
     def block(units, maps):
         for i in range(units):
@@ -42,7 +36,7 @@ def arithmetic(blocks, growth, classes=11, width=48):
         conv(3, before * growth, before * growth)
         maps = block(units, skips.pop() + before * growth)
     conv(1, maps, classes)
-    return trained, trained + moving
+    return count.trained, count.total
 
 
 @pytest.mark.parametrize(

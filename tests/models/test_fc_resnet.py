@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from counting import Count
 from keras import layers, ops
 
 from cnnlib import models
@@ -19,15 +20,8 @@ def shapes_alone(**options):
 
 def arithmetic(blocks, width, channels=1, classes=1, short=True, long=True):
     """Trained and all parameters by the paper's table."""
-    trained = moving = 0
-
-    def conv(size, given, made):
-        nonlocal trained
-        trained += size * size * given * made + made
-
-    def norm(maps):
-        nonlocal trained, moving
-        trained, moving = trained + 2 * maps, moving + 2 * maps
+    count = Count()
+    conv, norm = count.conv, count.norm
 
     def stage(maps, units, narrow):
         for _ in range(units):
@@ -68,7 +62,7 @@ def arithmetic(blocks, width, channels=1, classes=1, short=True, long=True):
     norm(maps)
     conv(3, maps, width)
     conv(1, width, classes)
-    return trained, trained + moving
+    return count.trained, count.total
 
 
 def counted(model):
