@@ -19,7 +19,7 @@ endif
 endif
 export JOBS
 
-.PHONY: help talk test test-jax test-oldest test-newest bench coverage mutants survivors lab notebooks bands slides pages pdf sync record clean python env env-jax
+.PHONY: help talk test test-jax test-oldest test-newest bench coverage mutants survivors lab notebooks bands slides pages pdf alone sync record clean python env env-jax
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /#/' | awk -F'#' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -74,6 +74,9 @@ pages: env ## make site and decks from the stored outputs, without running noteb
 
 pdf: slides ## print the decks as PDF, by Chromium (NOTEBOOK=02, or NOTEBOOK=talk, for one)
 	@$(PY) -m tools pdf $(NOTEBOOK)
+
+alone: env ## copy the notebooks for Colab: each fetches the course around it, build/alone
+	@$(PY) -m tools alone
 
 sync: env ## bring README, map and links up to the notebooks
 	@$(PY) -m tools sync

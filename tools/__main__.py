@@ -15,6 +15,7 @@ from tools import (
     execute,
     experiments,
     lab,
+    launch,
     lines,
     numbers,
     pdf,
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     paper = commands.add_parser("pdf", help="print decks, by Chromium")
     paper.add_argument("names", nargs="*", metavar="NOTEBOOK")
     commands.add_parser("sync", help="write the README's table, the map, the links")
+    commands.add_parser("alone", help="copy notebooks, to be opened alone on Colab")
     commands.add_parser("lines", help="count the library's lines")
     commands.add_parser("numbers", help="count bands, and lines of True or False")
     spread = commands.add_parser("bands", help="measure how far banded values spread")
@@ -94,6 +96,8 @@ def _do(args: argparse.Namespace, course: Course, progress: Progress) -> int:
         case "sync":
             for path in sync.sync(course):
                 progress.say(f"{path.relative_to(course.root)}  brought up to date")
+        case "alone":
+            progress.say(f"{launch.alone(course)} notebooks are in build/alone")
         case "lines":
             print(lines.table(course.root / "cnnlib"))
         case "numbers":

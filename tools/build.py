@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 
 from cnnlib import claims
-from tools import render, site
+from tools import launch, render, site
 from tools.course import (
     Course,
     CourseError,
@@ -36,7 +36,8 @@ def _rendering_key(course: Course, nb) -> str:
     stems = [str(path.relative_to(course.root)) for path in course.solutions()]
     told = [[lesson.stem, lesson.title] for lesson in lessons(course)]
     requirements = [p for p in [course.root / "requirements.txt"] if p.exists()]
-    return digest(cells, stems, told, *makers, *requirements, Path(claims.__file__))
+    made_of = [cells, stems, told, launch.repository(course)]
+    return digest(*made_of, *makers, *requirements, Path(claims.__file__))
 
 
 def _made_from(path: Path) -> str | None:

@@ -26,7 +26,7 @@ from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from cnnlib import claims
-from tools import slides
+from tools import launch, slides
 from tools.course import TITLE, Course, CourseError, Lesson, lessons
 from tools.execute import WIDGET
 
@@ -317,6 +317,7 @@ def page(course: Course, nb, lesson: Lesson, made_from: str) -> str:
         "previous": told[here - 1] if here else None,
         "next": told[here + 1] if here + 1 < len(told) else None,
         "beside": {n: t for n, (stem, t) in BESIDE.items() if stem == lesson.stem},
+        "elsewhere": launch.places(launch.repository(course), lesson.stem),
     }
     made = _render("page.html.j2", course, nb, lesson, made_from, Anchors(), **ways)
     headings = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', made, re.DOTALL)

@@ -5,7 +5,8 @@ from there: the line of links in its neighbours' "What we saw", and the tables b
 two comments, ``<!-- notebooks -->`` and ``<!-- /notebooks -->`` in the README,
 ``<!-- sections -->`` and ``<!-- /sections -->`` in the notebook with the map. The
 README's pictures, ``notebooks/pictures/CELL.png``, are those of the cells that they are
-named after.
+named after. Between ``<!-- launch -->`` and ``<!-- /launch -->`` stand the badges that
+open the course elsewhere, once ``pyproject.toml`` says where it lies.
 """
 
 import base64
@@ -17,6 +18,7 @@ import nbformat
 from PIL import Image, PngImagePlugin
 
 from cnnlib import claims
+from tools import launch
 from tools.course import Course, CourseError, Lesson, digest, read, write
 
 COMMAND = "make sync"
@@ -65,13 +67,14 @@ def _sections(lessons: list[Lesson]) -> str:
 
 
 def _filled(text: str, name: str, table: str) -> str:
-    """The text with a new table between the two comments of its name."""
+    """The text with a new table, or nothing, between the two comments of its name."""
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, opened, rest = text.partition(start)
     _, closed, after = rest.partition(end)
     if bool(opened) != bool(closed):
         raise CourseError(f"{start} and {end} belong together, one is missing")
-    return f"{before}{start}\n\n{table}\n\n{end}{after}" if opened else text
+    said = f"\n\n{table}\n\n" if table else "\n"
+    return f"{before}{start}{said}{end}{after}" if opened else text
 
 
 def _figures(nb: nbformat.NotebookNode) -> dict[str, bytes]:
@@ -128,7 +131,10 @@ def behind(course: Course) -> dict[Path, str | bytes]:
     text = readme.read_text(encoding="utf-8") if readme.exists() else ""
     if "<!-- notebooks -->" not in text:
         raise CourseError("README.md has no <!-- notebooks --> for the table")
-    texts = {readme: _filled(text, "notebooks", _notebooks(lessons))}
+    filled = _filled(text, "notebooks", _notebooks(lessons))
+    first = lessons[0].stem if lessons else ""
+    badges = launch.badges(launch.written(course), first)
+    texts = {readme: _filled(filled, "launch", badges)}
     figures = {}
     for path in course.notebooks():
         nb = read(path)
