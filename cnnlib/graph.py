@@ -284,10 +284,26 @@ def window(layer: keras.Operation) -> Window | None:
         return Window(size, layer.strides, dilation, layer.padding)
     if kind in POOLINGS:
         return Window(layer.pool_size, layer.strides, padding=layer.padding)
-    last = getattr(layer, "axis", None) in (-1, 3, [-1], [3])
-    if kind in POINTWISE or (last and kind in POINTWISE_ON_LAST):
+    if kind in POINTWISE or (_on_maps(layer) and kind in POINTWISE_ON_LAST):
         return Window()
     return None
+
+
+def alike(layer: keras.Operation, constants: list) -> bool:
+    """Whether a layer that ``window`` knows does the same at every place.
+
+    A slope, a scale or a constant may be given for each place, and batch normalization
+    for each row.
+    """
+    held = [getattr(layer, name, None) for name in ("alpha", "scale", "offset")]
+    shapes = [tuple(getattr(x, "shape", np.shape(x))) for x in [*held, *constants]]
+    one_for_all = all(side == 1 for shape in shapes for side in shape[-3:-1])
+    return one_for_all and _on_maps(layer)
+
+
+def _on_maps(layer) -> bool:
+    """Whether the axis of a layer, if it has one, is that of the maps."""
+    return getattr(layer, "axis", -1) in (-1, 3, [-1], [3])
 
 
 def _pointwise(activation) -> bool:

@@ -170,10 +170,19 @@ def _trace(model: keras.Model, tile, channels):
         except ValueError as error:
             reason = str(error).splitlines()[0]
             raise _MisfitError(f"paths of different sizes meet ({reason})") from None
+        sizes = {(maps.tensor.shape[1:3], maps.strides) for maps in inputs}
+        if len(sizes) > 1 and not isinstance(layer, CropLike):
+            raise _MisfitError(f"maps of different sizes or strides meet in {path!r}")
         strides = []
         for axis, factor in enumerate(_factors(path, layer, inputs[0].tensor, output)):
             strides.append(max(maps.strides[axis] for maps in inputs) * factor)
             periods[axis] = math.lcm(periods[axis], int(max(strides[axis], 1)))
+        constants = [x for x in everything if not isinstance(x, _Maps)]
+        if not graph.alike(layer, constants):
+            raise ValueError(
+                f"the layer {path!r} ({type(layer).__name__}) does not do the same at "
+                "every place: tiles would not give what the whole image gives"
+            )
         return keras.tree.map_structure(lambda x: _Maps(x, tuple(strides)), output)
 
     start = _Maps(keras.KerasTensor((1, *tile, channels)), (1, 1))

@@ -221,6 +221,68 @@ def test_layers_that_may_mix_all_pixels_are_refused_by_name(layer):
             ask(model)
 
 
+BY_PLACE = rng.uniform(1, 2, (1, 16, 16, 1)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("batch_normalization", layers.BatchNormalization(axis=1)),
+        ("p_re_lu", layers.PReLU()),
+        ("p_re_lu", layers.PReLU(shared_axes=[1])),
+        ("rescaling", layers.Rescaling(BY_PLACE[0])),
+        ("rescaling", layers.Rescaling(1, offset=BY_PLACE[:, :, :1].tolist())),
+        ("add", lambda x: x + BY_PLACE),
+        ("multiply", lambda x: keras.ops.multiply(BY_PLACE[0], x)),
+        ("maximum", lambda x: keras.ops.maximum(x, x2=BY_PLACE[:, :1])),
+    ],
+)
+def test_layers_that_do_not_the_same_at_every_place_are_refused_by_name(name, change):
+    keras.utils.clear_session()
+    if isinstance(change, keras.layers.Layer):
+        change = type(change).from_config(change.get_config() | {"name": name})
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, layers.Conv2D(2, 3)(change(image)))
+    with pytest.raises(ValueError, match=f"'{name}'.*the same at every place"):
+        segmentation.tiling(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        layers.BatchNormalization(axis=3),
+        layers.PReLU(shared_axes=[1, 2]),
+        layers.Rescaling([1.0, 2.0, 3.0], offset=np.ones((1, 1, 3))),
+        lambda x: keras.ops.add(x, np.ones((1, 1, 1, 3), "float32")) * 2.0,
+    ],
+)
+def test_a_number_for_each_map_does_the_same_at_every_place(change):
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, layers.Conv2D(2, 3)(change(image)))
+    assert segmentation.tiling(model) == ((16, 16), (14, 14), (1, 1))
+
+
+def gated(x, kernel):
+    return x * layers.Conv2D(3, kernel, activation="sigmoid")(x)
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        lambda x: gated(x, 16),  # one gate for a whole tile
+        lambda x: gated(x, (16, 1)),
+        lambda x: layers.UpSampling2D()(
+            layers.Conv2D(3, 2, 2)(x) + layers.Conv2D(3, 9)(x)
+        ),
+    ],
+)
+def test_maps_that_are_no_maps_of_the_same_places_are_refused(joined):
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, joined(image))
+    with pytest.raises(ValueError, match="different sizes or strides meet in '"):
+        segmentation.tiling(model)
+
+
 def test_strides_are_counted_exactly():
     """49 · (1 / 49) is less than 1 in floating point."""
     model = keras.Sequential(
