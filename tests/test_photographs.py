@@ -82,7 +82,7 @@ def test_what_is_seen_is_drawn_in_rows_of_four(
 
 
 def test_a_picture_becomes_an_ostrich_and_stays_one_in_8_bits(album, capsys):
-    out = album / "out"
+    out = album / "not/there/yet"
     assert main(["fool", str(album / "coffee.png"), "--out", str(out)]) == 0
     told = said(capsys).out
     assert told.splitlines()[0].startswith("before: espresso, 9")

@@ -46,6 +46,12 @@ def test_a_weight_that_is_none_is_refused_in_fit_too(weight):
         model.fit(IMAGES, y, sample_weight=np.array([1, weight]), verbose=0)
 
 
+def test_weights_that_are_none_are_told_by_the_least_and_the_largest():
+    y, logits = np.zeros((2, 3, 3), "int32"), np.zeros((2, 3, 3, 2), "float32")
+    with pytest.raises(ValueError, match=r"finite weights from 0; given -1 to 3$"):
+        CrossEntropy()(y, logits, sample_weight=np.array([3.0, -1.0]))
+
+
 @pytest.mark.parametrize("loss", [CrossEntropy(), CrossEntropyDice()])
 def test_weights_come_per_image_or_per_pixel_with_a_channel_or_without(loss):
     rng = np.random.default_rng(0)

@@ -10,6 +10,7 @@ from PIL import Image
 from cnnlib import datasets, fooling, models
 from cnnlib.datasets import photograph
 from tools import computed as module
+from tools import site
 from tools.computed import computed
 from tools.course import Course, CourseError
 
@@ -74,3 +75,15 @@ def test_the_photograph_of_the_kernels_is_grey_and_small():
     found = module.photograph()
     assert (found["width"], found["height"]) == (320, 214)
     assert pixels(found).shape == (214, 320)
+
+
+def test_a_card_shows_a_figure_without_the_paper_around_it():
+    sheet = Image.new("RGBA", (400, 300), (255, 255, 255, 0))
+    sheet.paste("navy", (100, 50, 180, 250))
+    written = io.BytesIO()
+    sheet.save(written, "PNG")
+    shown = site.small(base64.b64encode(written.getvalue()).decode())
+    kind, _, data = shown.partition(",")
+    assert kind == "data:image/webp;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as card:
+        assert card.size == (80, 200)

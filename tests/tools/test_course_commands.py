@@ -112,6 +112,19 @@ def test_accepted_pythons_pass(version):
     assert check_python.complaint(version, [11, 12, 13]) is None
 
 
+@pytest.mark.parametrize("version", ["3.10.14", None])
+def test_make_is_told_by_the_exit_status(tmp_path, version):
+    """As a command, with the version that it finds, or another one."""
+    found = f"sys.version_info = {(3, 10, 14)}\n" if version else ""
+    source = "import runpy, sys\n" + found
+    source += f"runpy.run_path({check_python.__file__!r}, None, '__main__')"
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == bool(version)
+    assert ("this is Python 3.10," in done.stderr) == bool(version)
+    assert not done.stdout
+
+
 def test_of_the_pythons_that_will_do_the_middle_one_is_named():
     line = check_python.complaint((3, 8), [9, 10, 11, 12, 13])
     assert line.endswith("make talk PYTHON=python3.11")
