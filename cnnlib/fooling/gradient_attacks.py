@@ -1,6 +1,7 @@
 """One step, or many, along the gradient: FGSM and PGD."""
 
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -42,6 +43,10 @@ LOSSES = {"cross-entropy": cross_entropy, "margin": margin}
 NORMS = ("linf", "l2")
 
 
+class MaskedGradients(UserWarning):
+    """A gradient is no guide here."""
+
+
 def fgsm(
     model: keras.Model,
     x: np.ndarray,
@@ -56,6 +61,9 @@ def fgsm(
     """The fast gradient sign method: x + ε · sign(∂ loss / ∂ x).
 
     Goodfellow, Shlens and Szegedy (arXiv:1412.6572), section 4: ``pgd`` in one step.
+
+    Warns:
+        MaskedGradients: as ``pgd``.
     """
     size = checks.number("fgsm", "epsilon", epsilon, least=0)
     attack = _Attack("fgsm", model, x, y, targets, loss, bounds, batch_size)
@@ -93,6 +101,9 @@ def pgd(
         loss: "cross-entropy", or "margin", which saturated logits don't flatten.
         random_start: whether to start anywhere in the ball instead of at ``x``.
         seed: of the random start.
+
+    Warns:
+        MaskedGradients: the loss has no slope at any input, so none is attacked.
     """
     size = checks.number("pgd", "epsilon", epsilon, least=0)
     steps = checks.integer("pgd", "steps", steps)
@@ -132,15 +143,24 @@ class _Attack:
     def descend(self, start, epsilon, step_size, steps, norm) -> np.ndarray:
         """Steps along the gradient from ``start`` that stay within ε of x."""
         step, radius = np.float32(self.sign * step_size), np.float32(epsilon)
-        attacked = np.empty_like(self.x)
+        attacked, guided = np.empty_like(self.x), False
         for part in self.parts:
             origin, here = self.x[part], start[part]
             for _ in range(steps):
                 towards, _ = self.gradient(here, self.labels[part])
                 way = checks.finite(self.who, self.slopes, _direction(towards, norm))
+                guided = guided or way.any()
                 here = here + step * way
                 here = self.box.clip(origin + _ball(here - origin, radius, norm))
             attacked[part] = here
+        if not guided:
+            warnings.warn(
+                f"{self.who} found no slope of the loss at any input: the model rounds "
+                "or cuts off what it reads, or is so sure that its cross-entropy is "
+                "flat, where loss='margin' helps",
+                MaskedGradients,
+                stacklevel=3,
+            )
         return attacked
 
 

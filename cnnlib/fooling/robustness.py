@@ -10,16 +10,21 @@ import numpy as np
 
 from cnnlib import checks
 from cnnlib.fooling import inputs
-from cnnlib.fooling.gradient_attacks import fgsm, margin, parts, pgd
+from cnnlib.fooling.gradient_attacks import (
+    MaskedGradients,
+    fgsm,
+    margin,
+    parts,
+    pgd,
+)
+from cnnlib.gradients import input_gradient
 
 # From this lead on, 1 + exp(−lead) is 1 in float32: the softmax is exactly 1, and the
 # usual cross-entropy has nothing left to say; ours falls silent at 88.
 SATURATED = 24 * np.log(2)
-TOLERATED = 0.05  # the part of saturated images, and of images only the margin fools
-
-
-class MaskedGradients(UserWarning):
-    """The cross-entropy's gradient is no guide here: believe the margin's figure."""
+TOLERATED = (
+    0.05  # the part of images that may be saturated, flat, or fooled by one loss
+)
 
 
 class Row(NamedTuple):
@@ -36,12 +41,13 @@ class Robustness:
     """A robustness table; ``print`` it.
 
     ``clean`` is the accuracy without attack, ``saturated`` the part of the images
-    whose right label leads by so much that float32's softmax is exactly 1, ``masked``
-    whether the gradients are.
+    whose right label leads by so much that float32's softmax is exactly 1, ``flat`` the
+    part at which the margin, too, has no slope, ``masked`` whether the gradients are.
     """
 
     clean: float
     saturated: float
+    flat: float
     masked: bool
     rows: tuple[Row, ...]
 
@@ -53,7 +59,9 @@ class Robustness:
         for row in self.rows:
             figures = f"{row.accuracy:8.1%}  {row.margin_accuracy:12.1%}"
             lines.append(f"{row.attack:{width}}  {row.epsilon:7g}  {figures}")
-        if self.masked:
+        if self.flat > TOLERATED:
+            lines.append(f"{self.flat:.0%} have no gradient: believe neither figure")
+        elif self.masked:
             lines.append("gradients are masked: believe the margin check alone")
         return "\n".join(lines)
 
@@ -74,7 +82,8 @@ def robustness(
     attack then stands still, and the network looks robust (Carlini and Wagner,
     arXiv:1608.04644, section IV; Athalye, Carlini and Wagner, arXiv:1802.00420). The
     margin loss does not depend on the scale of the logits, so its figure is the
-    reported one.
+    reported one. Where a model rounds what it reads, no loss has a slope, and what such
+    attacks leave right says nothing.
 
     Beside what all attacks take (``cnnlib.fooling``):
 
@@ -84,8 +93,8 @@ def robustness(
         progress: called with the attacks done and their number.
 
     Warns:
-        MaskedGradients: over 5 % of the images have saturated logits, or fool the model
-            only under the margin loss.
+        MaskedGradients: over 5 % of the images have saturated logits, fool the model
+            only under the margin loss, or have no gradient.
     """
     attacks = {"FGSM": fgsm, "PGD-20": pgd} if attacks is None else dict(attacks)
     epsilons = [
@@ -100,23 +109,37 @@ def robustness(
     for i, (name, size) in enumerate(runs):
         figures = []
         for loss in ("cross-entropy", "margin"):
-            attacked = attacks[name](model, x, y, size, loss=loss, bounds=bounds)
+            with warnings.catch_warnings():  # what is flat is told of all attacks below
+                warnings.simplefilter("ignore", MaskedGradients)
+                attacked = attacks[name](model, x, y, size, loss=loss, bounds=bounds)
             figures.append(float((_margins(model, attacked, y) < 0).mean()))
         rows.append(Row(name, size, *figures))
         if progress:
             progress(i + 1, len(runs))
     saturated = float((leads > SATURATED).mean())
     hidden = max(round(row.accuracy - row.margin_accuracy, 9) for row in rows)
-    masked = saturated > TOLERATED or hidden > TOLERATED
+    flat = float(np.mean(_flat(model, x, y)))
+    masked = max(saturated, hidden, flat) > TOLERATED
     if masked:
+        advice = "believe the margin check"
+        if flat > TOLERATED:
+            advice = f"{flat:.0%} have no gradient: attack them without one"
         warnings.warn(
             f"gradients are masked: {saturated:.0%} of the images have saturated "
             f"logits, and up to {hidden:.0%} are fooled by the margin loss alone; "
-            "believe the margin check",
+            f"{advice}",
             MaskedGradients,
             stacklevel=2,
         )
-    return Robustness(float((leads > 0).mean()), saturated, masked, tuple(rows))
+    clean = float((leads > 0).mean())
+    return Robustness(clean, saturated, flat, masked, tuple(rows))
+
+
+def _flat(model: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Whether the margin has no slope at an image, (n,)."""
+    slope = input_gradient(model, margin)
+    slopes = [slope(x[part], y[part])[0] for part in parts(len(x), 256)]
+    return ~np.concatenate(slopes).any(axis=tuple(range(1, x.ndim)))
 
 
 def _margins(model: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:

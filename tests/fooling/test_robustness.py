@@ -4,6 +4,7 @@ import foolable as nets
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from cnnlib.fooling import MaskedGradients, fgsm, pgd, robustness
 
@@ -181,3 +182,65 @@ def test_every_image_of_a_large_set_counts():
     assert table.clean == pytest.approx(2 / 3)
     assert table.rows == (("none", 0.1, table.clean, table.clean),)
     assert told == [(1, 1)]
+
+
+SHATTERED = {
+    "rounded": lambda x: ops.round(x * 4),
+    "whole numbers": lambda x: ops.cast(ops.cast(x * 255, "int32"), "float32"),
+    "signs": lambda x: ops.sign(x - 0.5),
+    "stopped": ops.stop_gradient,
+}
+
+
+def shattered(how):
+    """A network that sees no small change of an image, or says so."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 1))
+    seen = keras.layers.Flatten()(SHATTERED[how](image))
+    return keras.Model(image, keras.layers.Dense(4)(seen))
+
+
+@pytest.mark.parametrize("how", SHATTERED)
+@pytest.mark.parametrize("loss", ["cross-entropy", "margin"])
+@pytest.mark.parametrize("attack", [fgsm, pgd])
+def test_an_attack_without_a_gradient_says_so(attack, loss, how):
+    x, y = nets.some(0)
+    with pytest.warns(MaskedGradients, match=f"{attack.__name__} found no") as told:
+        assert np.array_equal(attack(shattered(how), x, y, 0.1, loss=loss), x)
+    assert told[0].filename == __file__
+
+
+def test_a_cross_entropy_without_a_slope_is_told_and_the_margin_has_one():
+    x, y = np.ones((3, 2, 2, 1), "float32"), np.zeros(3, int)
+    with pytest.warns(MaskedGradients, match="loss='margin' helps"):
+        assert np.array_equal(fgsm(one_pixel(200.0), x, y, 0.1), x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        moved = fgsm(one_pixel(200.0), x, y, 0.1, loss="margin")
+        one = x.copy()
+        one[0, 0, 0] = 0.1  # a lead of 20 has a slope, and one image is enough
+        fgsm(one_pixel(200.0), one, y, 0.1, batch_size=1)
+    np.testing.assert_allclose(moved[:, 0, 0, 0], 0.9, atol=1e-6)
+
+
+def test_a_network_without_gradients_is_not_taken_for_robust():
+    x, y = nets.some(0)
+    with pytest.warns(MaskedGradients, match="100% have no gradient: attack") as told:
+        table = robustness(shattered("rounded"), x, y, epsilons=[0.1])
+    assert len(told) == 1
+    assert (table.flat, table.masked) == (1, True)
+    assert str(table).endswith("100% have no gradient: believe neither figure")
+
+
+@pytest.mark.parametrize(("dark", "masked"), [(5, False), (6, True)])
+def test_a_twentieth_of_flat_images_is_tolerated(dark, masked):
+    """Below a half the network sees nothing; batches of 100 differ in how many."""
+    x = np.full((300, 2, 2, 1), 0.75, "float32")
+    x[: 3 * dark] = 0.25
+    image = keras.Input((2, 2, 1))
+    model = keras.Model(image, one_pixel(1.0)(ops.relu(image - 0.5)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MaskedGradients)
+        table = robustness(model, x, np.zeros(300, int), epsilons=[0])
+    assert table.flat == pytest.approx(dark / 100)
+    assert (table.saturated, table.masked) == (0, masked)
