@@ -94,6 +94,12 @@ def _moving(model, path: str, shape, rng) -> np.ndarray:
             forward(model, x, reach)
         except _Reached as reached:
             seen = maps("measured_receptive_field", path, *reached.args)
+        except Exception as error:  # each layer raises its own
+            told = str(error).partition("\n")[0]
+            raise ValueError(
+                f"measured_receptive_field runs all layers up to {path!r} on images of "
+                f"{height}×{width}, and one does not take them: {told}"
+            ) from error
         row, column = (n // 2 for n in places(seen))
         # Each map counts by its own amount: the sum of a softmax would move nowhere.
         mixture = rng.random(seen.shape[-1], "float32") + 0.5

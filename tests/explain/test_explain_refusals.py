@@ -179,3 +179,21 @@ def test_a_map_from_a_gradient_that_is_no_number_is_refused():
     model = nets.chain(*stack, shape=(6, 5, 3))
     with pytest.raises(ValueError, match=r"^grad_cam takes finite gradients of '\w+'"):
         explain.grad_cam(model, np.zeros((2, 6, 5, 3)), "conv")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda x: x * layers.Conv2D(2, 12)(x),  # a gate for all places of this size
+        lambda x: layers.Reshape((12, 12, 1))(layers.Dense(144)(layers.Flatten()(x))),
+    ],
+)
+def test_layers_that_fix_the_size_of_what_is_measured_are_told_in_one_line(before):
+    def build(x):
+        return layers.Conv2D(2, 3, name="end")(before(x))
+
+    model = nets.graph(build, shape=(12, 12, 2))
+    told = r"runs all layers up to 'end' on images of \d+×\d+, and one does not take"
+    with pytest.raises(ValueError, match=told) as error:
+        explain.measured_receptive_field(model, "end")
+    assert "\n" not in str(error.value)
