@@ -63,15 +63,16 @@ class RepeatedUnit(Layer):
             layer = owner[id(weight)]
             self.add_weight(
                 shape=(self.count, *weight.shape),
-                initializer=self._stacked(layer, f"{weight.name}_initializer"),
+                initializer=self._stacked(layer, weight),
                 trainable=weight.trainable,
                 autocast=False,  # the unit's layers cast, as they do on their own
                 name=f"{layer.name}_{weight.name}",
             )
 
-    def _stacked(self, layer, name: str):
+    def _stacked(self, layer, weight):
         """Variance scaling counts the first axis into the window; undo that."""
-        initializer = getattr(layer, name, None)  # none of a model within the unit
+        # There is none where the layer is a model within the unit.
+        initializer = getattr(layer, f"{weight.name}_initializer", None)
         if isinstance(initializer, ALIKE):
             return initializer
         if not isinstance(initializer, keras.initializers.VarianceScaling):
@@ -79,9 +80,12 @@ class RepeatedUnit(Layer):
                 f"RepeatedUnit cannot start {layer.name!r} by "
                 f"{type(initializer).__name__}"
             )
-        scale = initializer.scale * self.count
+        scale, mode = initializer.scale * self.count, initializer.mode
+        if len(weight.shape) == 1:  # both fans of a vector are its length
+            scale, mode = initializer.scale, "fan_out"
+        seed = initializer.get_config()["seed"]
         return keras.initializers.VarianceScaling(
-            scale, initializer.mode, initializer.distribution
+            scale, mode, initializer.distribution, seed
         )
 
     def call(self, inputs, training=False):

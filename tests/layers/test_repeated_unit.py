@@ -118,6 +118,37 @@ def test_a_unit_whose_loss_or_bounds_would_be_lost_is_refused(options):
         RepeatedUnit(unit, 2)
 
 
+@pytest.mark.parametrize("mode", ["fan_in", "fan_avg", "fan_out"])
+def test_a_vector_is_scaled_by_its_own_length(mode):
+    """Both fans of a vector are its length, which the stack's first axis is not."""
+    image = keras.Input((4, 4, 400))
+    scaled = keras.initializers.VarianceScaling(2.0, mode, "untruncated_normal")
+    norm = keras.layers.BatchNormalization(gamma_initializer=scaled)
+    layer = RepeatedUnit(keras.Model(image, norm(image)), 25)
+    layer.build(image.shape)
+    gamma = np.asarray(layer.weights[0])
+    assert gamma.shape == (25, 400)
+    assert abs(gamma.std() / np.sqrt(2 / 400) - 1) < 0.03
+
+
+def test_a_seed_of_the_start_is_kept_and_each_unit_starts_otherwise():
+    def kernel(seed):
+        keras.utils.set_random_seed(1)
+        image = keras.Input((4, 4, 3))
+        start = keras.initializers.HeNormal(seed=seed)
+        conv = keras.layers.Conv2D(3, 1, kernel_initializer=start)
+        layer = RepeatedUnit(keras.Model(image, conv(image)), 2)
+        keras.random.uniform((3,))  # what is drawn elsewhere meanwhile
+        layer.build(image.shape)
+        return np.asarray(layer.weights[0])
+
+    first, again, other = kernel(5), kernel(5), kernel(6)
+    np.testing.assert_array_equal(first, again)
+    assert (first[0] != first[1]).all()
+    assert (first != other).all()
+    assert (kernel(None) != first).all()
+
+
 @pytest.mark.parametrize(
     "start", ["orthogonal", keras.initializers.IdentityInitializer]
 )
