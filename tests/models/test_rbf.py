@@ -74,3 +74,8 @@ def test_templates_that_are_none_are_refused(templates, message):
 def test_shapes_that_are_none_are_refused(shape):
     with pytest.raises(ValueError, match=r"rbf_network takes .*input_shape"):
         rbf_network(TEMPLATES, input_shape=shape, classes=3)
+
+
+def test_without_a_shape_it_takes_digits():
+    model = rbf_network(rng.random((4, 28, 28, 1)))
+    assert (model.input_shape, model.output_shape) == ((None, 28, 28, 1), (None, 10))
