@@ -6,7 +6,15 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
+from cnnlib import graph
+from cnnlib.layers import FixedConv2DTranspose, RepeatedUnit, TableConv2D
+
 TRANSPOSED = layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose
+TRANSPOSED += (FixedConv2DTranspose,)
+# Every weight of their kernels is used once at each place of the output.
+PLACED = layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense, TableConv2D
+PLACED += layers.DepthwiseConv1D, layers.DepthwiseConv2D
+PLACED += layers.SeparableConv1D, layers.SeparableConv2D
 
 
 class Stage(NamedTuple):
@@ -28,41 +36,74 @@ def stages(model: keras.Model) -> list[Stage]:
     counted, as is the papers' habit.
 
     Raises:
-        ValueError: the model is not built, or for inputs of any size.
+        ValueError: the model is not built, or for inputs of any size; or what
+            ``multiply_adds`` refuses.
     """
     if not model.built:
         raise ValueError(f"{model.name!r} has no shapes yet: build it, or call it once")
-    if any(None in tensor.shape[1:] for tensor in model.inputs):
+    if any(None in tensor.shape[1:] for tensor in graph.of(model).inputs):
         raise ValueError(f"{model.name!r} takes any size: build it for a certain one")
+    calls: dict[str, list[graph.Step]] = {}
+    for step in graph.steps(model):
+        calls.setdefault(step.name, []).append(step)
     by_name: dict[str, Stage] = {}
     for layer in model.layers:
         if isinstance(layer, layers.InputLayer):
             continue
         name = layer.name.partition("_")[0]
         before = by_name.get(name, Stage(name, 0, (), 0, 0))
-        output = keras.tree.flatten(layer.output)
+        each = calls[layer.name]
         by_name[name] = Stage(
             name,
             before.layers + 1,
-            tuple(output[0].shape[1:]),
+            tuple(each[-1].outputs[0].shape[1:]),
             before.parameters + layer.count_params(),
-            before.multiply_adds + multiply_adds(layer),
+            before.multiply_adds + sum(map(_of_call, each)),
         )
     return list(by_name.values())
 
 
 def multiply_adds(layer: keras.layers.Layer) -> int:
-    """Multiplications by the weights of a layer's kernels, for one example.
+    """Multiplications by the weights of kernels, for one example.
 
-    Every weight of a kernel is used once at each place of the output; in a transposed
-    convolution, once at each place of the input.
+    Of a layer in its first call; of a model in all its layers' calls. Every weight of a
+    kernel is used once at each place of the output; in a transposed convolution, once
+    at each place of the input.
+
+    Raises:
+        ValueError: a layer whose kernels are used otherwise, as those of recurrent
+            layers and of attention are; or of unknown size.
     """
-    if isinstance(layer, keras.Model):
-        return sum(map(multiply_adds, layer.layers))
-    kernels = [math.prod(w.shape) for w in layer.weights if "kernel" in w.name]
-    if not kernels:
+    if graph.is_graph(layer):
+        return sum(map(_of_call, graph.steps(layer)))
+    if not layer.weights:
         return 0
-    shape = layer.input.shape if isinstance(layer, TRANSPOSED) else layer.output.shape
+    inputs, outputs = keras.tree.flatten(layer.input), keras.tree.flatten(layer.output)
+    return _of_call(graph.Step(layer.name, layer, (), tuple(inputs), tuple(outputs)))
+
+
+def _of_call(step: graph.Step) -> int:
+    """The multiplications of one call of a layer or a model."""
+    layer = step.layer
+    if graph.is_graph(layer):
+        return multiply_adds(layer)
+    if isinstance(layer, RepeatedUnit):
+        return layer.count * multiply_adds(layer.unit())
+    weights = getattr(layer, "weights", ())
+    kernels = [math.prod(w.shape) for w in weights if "kernel" in w.name]
+    ours = type(layer).__module__.startswith(("keras.", "cnnlib."))
+    if not weights or (ours and not kernels):
+        return 0
+    last = getattr(layer, "data_format", None) != "channels_first"
+    if type(layer) not in (*PLACED, *TRANSPOSED) or not last:
+        raise ValueError(
+            f"multiply_adds does not know how {layer.name!r} ({type(layer).__name__}) "
+            "uses its weights" + " with channels first" * (not last)
+        )
+    tensors = step.inputs if type(layer) in TRANSPOSED else step.outputs
+    shape = tensors[0].shape
+    if None in shape[1:]:
+        raise ValueError(f"{layer.name!r} takes any size: build it for a certain one")
     return sum(kernels) * math.prod(shape[1:-1])
 
 

@@ -5,6 +5,7 @@ import pytest
 from keras import layers
 
 from cnnlib import models
+from cnnlib.layers import RepeatedUnit
 from cnnlib.models.summary import multiply_adds, stages, summary, table
 
 
@@ -35,6 +36,61 @@ def placed(layer, *shape):
 )
 def test_multiply_adds_of_a_layer(layer, shape, count):
     assert multiply_adds(placed(layer, *shape)) == count
+
+
+class Projection(layers.Dense):
+    """A user's own layer, which may use its kernel as it likes."""
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.LSTM(3, name="mine"), (9, 2)),
+        (layers.MultiHeadAttention(2, 4, name="mine"), (9, 2)),
+        (layers.EinsumDense("abc,cde->abde", (9, 4, 5), name="mine"), (9, 2)),
+        (layers.TimeDistributed(layers.Conv2D(3, 2), name="mine"), (4, 6, 5, 2)),
+        (layers.Conv2D(3, 2, data_format="channels_first", name="mine"), (2, 6, 5)),
+        (Projection(3, name="mine"), (9, 2)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_layers_that_use_their_kernels_otherwise_are_refused_by_name(layer, shape):
+    image = keras.Input(shape)
+    attends = isinstance(layer, layers.MultiHeadAttention)
+    model = keras.Model(image, layer(image, image) if attends else layer(image))
+    for ask in (stages, multiply_adds, lambda model: multiply_adds(model.layers[-1])):
+        with pytest.raises(ValueError, match=r"does not know how 'mine' \("):
+            ask(model)
+
+
+def test_every_call_of_a_shared_layer_counts_and_its_weights_once():
+    image = keras.Input((8, 8, 2))
+    conv = layers.Conv2D(2, 3, name="a_conv")
+    inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Dense(2)], name="b_inner")
+    x = conv(conv(image))
+    model = keras.Model(image, inner(inner(x)) + x)
+    shared, nested = stages(model)
+    assert shared == ("a", 1, (4, 4, 2), 38, (36 + 16) * 9 * 2 * 2)
+    assert nested == ("b", 1, (4, 4, 2), 6, 2 * 16 * 2 * 2)
+    assert multiply_adds(model) == shared.multiply_adds + nested.multiply_adds
+    assert multiply_adds(conv) == 36 * 9 * 2 * 2  # of its first call
+
+
+def test_a_repeated_unit_counts_its_unit_each_time():
+    unit = keras.Sequential(
+        [keras.Input((5, 4, 3)), layers.Conv2D(3, 3, padding="same")]
+    )
+    layer = placed(RepeatedUnit(unit, 7), 5, 4, 3)
+    assert multiply_adds(layer) == 7 * 5 * 4 * 9 * 3 * 3
+
+
+def test_a_nested_model_of_any_size_is_refused():
+    inner = keras.Sequential(
+        [keras.Input((None, None, 1)), layers.Conv2D(2, 3, name="a")]
+    )
+    model = keras.Sequential([keras.Input((8, 8, 1)), inner])
+    with pytest.raises(ValueError, match="'a' takes any size: build it for a certain"):
+        stages(model)
 
 
 def test_lenets_multiply_adds_are_those_of_its_table():
