@@ -74,7 +74,7 @@ def main() -> None:
     for precision, policy in (("float32", "float32"), ("half", "mixed_bfloat16")):
         model = network(policy)
         peaks[precision] = matrix_peak(policy.removeprefix("mixed_"))
-        scores = 2 * sum(map(multiply_adds, model.layers))
+        scores = 2 * multiply_adds(model)
         for name, run in ways(model, y).items():
             runs[name, precision] = run
             costs[name, precision] = scores * (2 if "gradient" in name else 1)
