@@ -9,12 +9,24 @@ from keras import layers
 from cnnlib import graph
 from cnnlib.layers import FixedConv2DTranspose, RepeatedUnit, TableConv2D
 
-TRANSPOSED = layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose
-TRANSPOSED += (FixedConv2DTranspose,)
+TRANSPOSED = (
+    layers.Conv1DTranspose,
+    layers.Conv2DTranspose,
+    layers.Conv3DTranspose,
+    FixedConv2DTranspose,
+)
 # Every weight of their kernels is used once at each place of the output.
-PLACED = layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Dense, TableConv2D
-PLACED += layers.DepthwiseConv1D, layers.DepthwiseConv2D
-PLACED += layers.SeparableConv1D, layers.SeparableConv2D
+PLACED = (
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.Conv3D,
+    layers.Dense,
+    layers.DepthwiseConv1D,
+    layers.DepthwiseConv2D,
+    layers.SeparableConv1D,
+    layers.SeparableConv2D,
+    TableConv2D,
+)
 
 
 class Stage(NamedTuple):
