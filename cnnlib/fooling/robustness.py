@@ -10,21 +10,14 @@ import numpy as np
 
 from cnnlib import checks
 from cnnlib.fooling import inputs
-from cnnlib.fooling.gradient_attacks import (
-    MaskedGradients,
-    fgsm,
-    margin,
-    parts,
-    pgd,
-)
+from cnnlib.fooling.gradient_attacks import MaskedGradients, fgsm, margin, parts, pgd
 from cnnlib.gradients import input_gradient
 
 # From this lead on, 1 + exp(−lead) is 1 in float32: the softmax is exactly 1, and the
 # usual cross-entropy has nothing left to say; ours falls silent at 88.
 SATURATED = 24 * np.log(2)
-TOLERATED = (
-    0.05  # the part of images that may be saturated, flat, or fooled by one loss
-)
+# The part of the images that may be saturated, flat, or fooled by the margin alone.
+TOLERATED = 0.05
 
 
 class Row(NamedTuple):
