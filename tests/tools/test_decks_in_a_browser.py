@@ -235,6 +235,29 @@ def test_a_deck_prints_one_page_for_each_slide(full_course):
     )
 
 
+def test_on_paper_too_a_figure_leaves_its_text_the_room(course, window):
+    """There, boxes do not shrink: a style that forbids it stands in for paper."""
+    course.add(
+        "00_tall",
+        markdown("## A tall picture", "slide"),
+        code("x = 1", outputs=[picture(12, 6)]),
+        markdown("What it shows is said below it."),
+    )
+    window.open(f"{drawn(course.root, '00_tall').as_uri()}?print-pdf")
+    window.until("document.documentElement.classList.contains('laid-out')")
+    bottoms = window.js(
+        "document.styleSheets[0].insertRule('* {flex-shrink: 0 !important}'),"
+        "[...document.querySelectorAll('section.picture')].map(slide => ["
+        "slide.querySelector('.figure').getBoundingClientRect().height,"
+        "slide.querySelector('.text').getBoundingClientRect().bottom"
+        " - slide.querySelector('footer').getBoundingClientRect().top])"
+    )
+    assert bottoms
+    for figure, beyond in bottoms:
+        assert figure > 300
+        assert beyond <= 0
+
+
 def planted(course, window, *cells, change=lambda deck: deck):
     """What is found in a deck with these cells, changed afterwards."""
     course.add("00_bad", *cells)

@@ -73,5 +73,10 @@ window.addEventListener('load', () => { // figures have their sizes only now
     pdfSeparateFragments: false, plugins: [RevealNotes],
     keyboard: {68: () => root.classList.toggle('dark')}, // D
   });
-  Reveal.on('pdf-ready', () => root.classList.add('laid-out'));
+  Reveal.on('pdf-ready', () => {
+    // On paper a box that has shrunk to what is left would be as high as it likes.
+    for (const box of document.querySelectorAll('.figure, .cell:has(> .figure)'))
+      box.style.height = `${box.clientHeight}px`;
+    root.classList.add('laid-out');
+  });
 });
