@@ -44,8 +44,8 @@ test-oldest test-newest: test-%: env-% ## run tests and notebooks on the oldest,
 	.venv-$*/bin/python -m pytest -n "$$(.venv-$*/bin/python -m tools jobs)" --dist worksteal tests
 	@.venv-$*/bin/python -m tools talk
 
-bench: env ## measure builders, augmentation, attacks and ImageNet's network beside their peers
-	@for topic in models resnet1001 augment fooling imagenet mnist; do $(PY) -m benchmarks.$$topic || exit 1; done
+bench: env ## measure all that has a peer beside it; every ratio in one table at the end
+	@$(PY) -m benchmarks
 
 coverage: env ## count the lines and branches that tests run, and which of them do
 	$(PY) -m pytest -q -n "$$($(PY) -m tools jobs)" --dist worksteal --cov --cov-context=test \

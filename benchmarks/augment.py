@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.ratios import Ratio
 from cnnlib import augment
 
 BATCH, SEED, TURNS = 64, 0, 5
@@ -135,12 +136,23 @@ def measure(contenders, x, seconds):
     return best
 
 
-def main():
+def beside(best, side) -> list[Ratio]:
+    """Ours beside each of the others that are installed, seconds an image."""
+    (own,) = (name for name in best if name.startswith("cnnlib"))
+    what = f"an image of {side}×{side} through {own.removeprefix('cnnlib: ')}"
+    return [
+        Ratio(what, name, best[own] / BATCH, spent / BATCH)
+        for name, spent in best.items()
+        if name != own and spent is not None
+    ]
+
+
+def main(given: list[str] | None = None) -> list[Ratio]:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--side", type=int, nargs="+", default=[32, 224])
     parser.add_argument("--seconds", type=float, default=2, help="for each contender")
-    given = parser.parse_args()
+    options = parser.parse_args(given)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}; Python "
@@ -150,10 +162,11 @@ def main():
     keras.utils.set_random_seed(SEED)
     rng = np.random.default_rng(SEED)
     print(f"{'side':>4}  {'what':<32}{'images/s':>10}{'ratio':>8}")
-    for side in given.side:
+    rows = []
+    for side in options.side:
         x = rng.random((BATCH, side, side, 3), "float32")
         for contenders in GROUPS.values():
-            best = measure(contenders, x, given.seconds)
+            best = measure(contenders, x, options.seconds)
             first = next(iter(best.values()))
             for name, spent in best.items():
                 if spent is None:
@@ -161,6 +174,8 @@ def main():
                     continue
                 rate, ratio = BATCH / spent, first / spent
                 print(f"{side:>4}  {name:<32}{rate:>10,.0f}{ratio:>8.2f}", flush=True)
+            rows += beside(best, side)
+    return rows
 
 
 if __name__ == "__main__":

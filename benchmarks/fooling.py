@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from scipy import optimize
 
+from benchmarks.ratios import Ratio
 from cnnlib import datasets, fooling, models, training
 from cnnlib.fooling.gradient_attacks import cross_entropy
 from cnnlib.gradients import input_gradient
@@ -93,7 +94,7 @@ PEERS = {
 }
 
 
-def pgd_table(model, x, y, rounds):
+def pgd_table(model, x, y, rounds) -> list[Ratio]:
     """PGD-20, all libraries in turn."""
     runs = {}
     for name, make in PEERS.items():
@@ -112,10 +113,14 @@ def pgd_table(model, x, y, rounds):
     own = statistics.median(times["cnnlib"])
     print(f"\nPGD-{STEPS}, {len(x)} images of 28×28, median of {rounds} rounds")
     print(f"{'library':32}{'ms':>8}{'ratio':>8}  differing pixels")
+    what, rows = f"PGD-{STEPS} on {len(x)} images of 28×28", []
     for name, seconds in times.items():
         median = statistics.median(seconds)
+        if name != "cnnlib":
+            rows.append(Ratio(what, name, own, median))
         differing = np.mean(np.abs(found[name] - found["cnnlib"]) > 1e-6)
         print(f"{name:32}{median * 1e3:8.0f}{median / own:8.2f}  {differing:.2%}")
+    return rows
 
 
 def scipy_lbfgs(model, image, target):
@@ -156,7 +161,7 @@ def scipy_lbfgs(model, image, target):
     return best, calls
 
 
-def lbfgs_table(model, x, y, singles):
+def lbfgs_table(model, x, y, singles) -> list[Ratio]:
     """Batched L-BFGS on all images, SciPy's on the first few."""
     targets = (y + 1 + np.arange(len(y)) % 9) % 10
     fooling.lbfgs(model, x, y, targets, searches=1, rounds=1)
@@ -180,16 +185,18 @@ def lbfgs_table(model, x, y, singles):
         row = f"{name:32}{seconds * 1e3:10.1f}{seconds / own:8.1f}"
         print(f"{row}  {hit.sum():3}/{count:<3}  {rms:.4f}")
     print(f"SciPy evaluates {np.mean([n for _, n in alone]):.0f} times per image")
+    what = f"L-BFGS, an image of {side}×{side} of {len(x)} at once"
+    return [Ratio(what, "SciPy, one by one", own, peer)]
 
 
-def main():
+def main(given: list[str] | None = None) -> list[Ratio]:
     """Run both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="of PGD")
     parser.add_argument("--singles", type=int, default=10, help="images for SciPy")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser.parse_args(given)
     names = ("keras", keras.backend.backend(), "numpy", "scipy", *list(PEERS)[1:])
     versions = []
     for name in names:
@@ -201,12 +208,15 @@ def main():
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
     print(f"python {platform.python_version()}, {', '.join(versions)}")
     print(f"seed {options.seed}, load {load}")
+    rows = []
     for name in ("digits28", "digits"):
         model, x, y, x_test, y_test = network(name, options.epochs, options.seed)
         if name == "digits28":
-            pgd_table(model, x[:256], y[:256], options.rounds)
+            rows += pgd_table(model, x[:256], y[:256], options.rounds)
         right = keras.ops.convert_to_numpy(model(x_test)).argmax(axis=1) == y_test
-        lbfgs_table(model, x_test[right][:100], y_test[right][:100], options.singles)
+        hundred = x_test[right][:100], y_test[right][:100]
+        rows += lbfgs_table(model, *hundred, options.singles)
+    return rows
 
 
 if __name__ == "__main__":

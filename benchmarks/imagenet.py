@@ -23,6 +23,7 @@ import numpy as np
 from keras import ops
 
 from benchmarks.mnist import matrix_peak
+from benchmarks.ratios import Ratio
 from cnnlib import models
 from cnnlib.gradients import compiled, input_gradient, slope
 from cnnlib.models.summary import multiply_adds
@@ -61,12 +62,12 @@ def ways(model: keras.Model, y: np.ndarray) -> dict:
     }
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> list[Ratio]:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(given.batch, 224, 224, 3)).astype("float32")
     y = rng.integers(0, 1000, given.batch)
@@ -97,6 +98,14 @@ def main() -> None:
         seconds = statistics.median(found) / given.batch
         share = costs[name, precision] / seconds / peaks[precision]
         print(f"| {name} | {precision} | {1e3 * seconds:.1f} | {share:.0%} |")
+    image = {key: statistics.median(t) / given.batch for key, t in times.items()}
+    rows = []
+    for name in ("scores", "gradient"):
+        what, own = f"`efficientnet_lite0`, {name} of an image", image[name, "float32"]
+        by_xla, half = image[f"{name}, XLA", "float32"], image[name, "half"]
+        rows.append(Ratio(what, "the same by XLA", own, by_xla))
+        rows.append(Ratio(what, "the same in bfloat16", own, half))
+    return rows
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from benchmarks.ratios import Ratio
 from cnnlib import datasets
 from cnnlib.models.summary import multiply_adds
 from cnnlib.training import OneCycle, TimeToAccuracy
@@ -260,20 +261,20 @@ def changes(data, seeds: int) -> list[dict]:
     return rows
 
 
-def main():
-    """Run the rounds, print the tables, and keep them if asked to."""
+def main(arguments: list[str] | None = None) -> list[Ratio]:
+    """Run the rounds, print the table; with ``--record`` the second, and keep both."""
     from tools.record import machine  # which needs what runs notebooks
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="rounds; ours from each")
     parser.add_argument("--example", type=int, default=1, help="rounds with keras.io's")
     parser.add_argument("--record", metavar="FILE", type=Path, help="keep the tables")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     try:
         mnist = datasets.load("mnist")
     except OSError as error:  # without it there is nothing to measure
         print(f"MNIST is not at hand: {error}")
-        return
+        return []
     x, x_test = (part / np.float32(255) for part in (mnist.x_train, mnist.x_test))
     data = x, mnist.y_train, x_test, mnist.y_test
     half = "bfloat16" if half_is_native() else "float32"
@@ -294,11 +295,14 @@ def main():
     print("\n| | runs | fit [s] | ratio | accuracy, median | least | of the peak |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     told["rows"] = beside(data, given, half, peaks)
-    print("\n| one thing changed, held-out images | fit [s] | accuracy, median |")
-    print("| --- | --- | --- |")
-    told["changes"] = changes(data, seeds=3)
     if given.record:
+        print("\n| one thing changed, held-out images | fit [s] | accuracy, median |")
+        print("| --- | --- | --- |")
+        told["changes"] = changes(data, seeds=3)
         given.record.write_text(json.dumps(told, indent=1) + "\n")
+    *peers, own = told["rows"]
+    what = f"MNIST to {TARGET:.1%}, seconds of `fit`".replace("%", " %")
+    return [Ratio(what, row["name"], own["seconds"], row["seconds"]) for row in peers]
 
 
 def beside(data, given, half: str, peaks: dict[str, float]) -> list[dict]:

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 from keras import applications
 
+from benchmarks.ratios import Ratio
 from cnnlib import models
 
 TWINS = {
@@ -59,14 +60,14 @@ def training(model, batch: int):
     return lambda: model.train_on_batch(x, y)
 
 
-def main():
+def main(given: list[str] | None = None) -> list[Ratio]:
     """Print one line per network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("names", nargs="*", default=list(TWINS), metavar="NAME")
-    args = parser.parse_args()
+    args = parser.parse_args(given)
     shape = (args.side, args.side, 3)
     print(
         f"Python {platform.python_version()}, Keras {keras.version()} on "
@@ -75,6 +76,7 @@ def main():
     )
     print("| network | build [s] | keras | ratio | step [s] | keras | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    rows = []
     for name in args.names:
         twin = TWINS[name]
         keras.utils.set_random_seed(0)
@@ -93,7 +95,11 @@ def main():
             f"| {fast:.2f} | {slow:.2f} | {fast / slow:.2f} |",
             flush=True,
         )
+        peer = "keras.applications"
+        rows.append(Ratio(f"building `{name}`", peer, ours, theirs))
+        rows.append(Ratio(f"a train step of `{name}`", peer, fast, slow))
         keras.backend.clear_session(free_memory=True)
+    return rows
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from unittest import mock
 import keras
 import numpy as np
 
+from benchmarks.ratios import Ratio
 from cnnlib import models
 
 # The file, whose ``repeat`` makes the units: ``cnnlib.models.resnet`` is a builder.
@@ -50,12 +51,12 @@ def measure(repeat, depth: int, batch: int) -> tuple[float, float, float]:
     return built, steps[0], float(np.median(steps[1:]))
 
 
-def main():
+def main(given: list[str] | None = None) -> list[Ratio]:
     """Print the table, and the ratios of this one run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--depth", type=int, default=1001, help="9n+2")
-    args = parser.parse_args()
+    args = parser.parse_args(given)
     scanned = measure(resnet.repeat, args.depth, args.batch)
     unrolled = measure(nested, args.depth, args.batch)
     backend = f"Keras {keras.version()} on {keras.backend.backend()}"
@@ -66,6 +67,10 @@ def main():
     rows = ("build", "take the first train step", "take a later one")
     for row, ours, plain in zip(rows, scanned, unrolled, strict=True):
         print(f"| {row} | {ours:.1f} | {plain:.1f} | {ours / plain:.2f} |")
+    deeds = ("building", "the first train step of", "a later train step of")
+    network, peer = f"ResNet-{args.depth}, units scanned", "a model for each unit"
+    times = zip(deeds, scanned, unrolled, strict=True)
+    return [Ratio(f"{deed} {network}", peer, *both) for deed, *both in times]
 
 
 if __name__ == "__main__":

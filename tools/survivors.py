@@ -3,9 +3,11 @@
     make survivors          (after make mutants)
 
 A notebook notices where one of its outputs comes out different, and does not without
-the fault. What came out is added to ``results/mutants.csv``.
+the fault. One that never runs through the faulty lines is not asked. What came out is
+added to ``results/mutants.csv``.
 """
 
+import ast
 import contextlib
 import os
 import shutil
@@ -16,13 +18,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from coverage import CoverageData
+
 from tools import faults, mutants
-from tools.course import Course
+from tools.course import Course, CourseError
 from tools.execute import quick_env
 from tools.runner import jobs_of
 from tools.stale import Keys
 
 ROOT = mutants.ROOT
+TRACED = ROOT / "build/coverage/notebooks"
 NONE = "none, nor by notebooks"
 
 
@@ -38,6 +43,34 @@ def check(tree: Path, number: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
     )
+
+
+def trace(tree: Path, path: Path, into: Path) -> None:
+    """Write which lines a notebook runs in a copy of the tree, as coverage keeps them.
+
+    Raises:
+        CourseError: it could not be run.
+    """
+    threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    paths = {"PYTHONPATH": f"{tree}:{tree}/notebooks", "MPLBACKEND": "agg"}
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as parts:  # one file for each process
+        measure = ["run", "--parallel-mode", f"--data-file={parts}/{into.name}"]
+        for arguments in (
+            [*measure, "-m", "tools.cells", str(path)],
+            ["combine", f"--data-file={into}", parts],
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", "coverage", *arguments],
+                cwd=tree,
+                env=quick_env() | threads | paths,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            if done.returncode:
+                raise CourseError(f"{path.name} was not traced:\n{done.stdout[-2000:]}")
 
 
 class Trees:
@@ -73,24 +106,60 @@ def noticed(trees: Trees, fault: mutants.Fault, numbers: list[str]) -> str:
     return NONE
 
 
+class Ran:
+    """Which lines each notebook runs; those of a traced one are kept in ``folder``."""
+
+    def __init__(self, trees: Trees, folder: Path):
+        self.trees, self.folder = trees, folder
+        self.course = Course(ROOT)
+        self.keys = Keys(self.course, quick_env())
+        self._traced: dict[Path, CoverageData] = {}
+
+    def trace(self, path: Path) -> None:
+        """Learn the lines of one notebook, or of its solutions."""
+        kind = path.parent.name
+        into = self.folder / f"{kind}-{path.stem}-{self.keys.of(path)[:12]}"
+        if not into.exists():
+            print(f"{kind}/{path.name}: which lines does it run?", flush=True)
+            with self.trees.one() as tree:
+                trace(tree, tree / path.relative_to(ROOT), into)
+        self._traced[path] = CoverageData(str(into))
+        self._traced[path].read()
+
+    def numbers(self, fault: mutants.Fault) -> list[str]:
+        """The notebooks that run through a fault; all that reach it, if at import."""
+        file = ROOT / fault.name
+        lines = mutants.statement(ast.parse(file.read_bytes()), fault.line)
+
+        def runs(path: Path, data: CoverageData) -> bool:
+            if lines is None:
+                return file in self.keys.files(path)
+            return not set(lines).isdisjoint(data.lines(fault.name) or ())
+
+        traced = self._traced.items()
+        return sorted({path.stem[:2] for path, data in traced if runs(path, data)})
+
+
 def main() -> None:
     """Show every fault that is left to notebooks, in their order; print the table."""
-    course = Course(ROOT)
-    known = Keys(course, quick_env())
-    reached = {path.stem[:2]: known.files(path) for path in course.notebooks()}
     left = [fault for fault in mutants.recorded() if fault.test == "none"]
     with tempfile.TemporaryDirectory(prefix="survivors-") as folder:
         trees = Trees(Path(folder), jobs_of(os.environ.get("JOBS")))
+        ran = Ran(trees, TRACED)
+        paths = [*ran.course.notebooks(), *ran.course.solutions()]
 
         def work(fault: mutants.Fault) -> None:
-            file = ROOT / fault.name
-            numbers = [number for number, files in reached.items() if file in files]
+            numbers = ran.numbers(fault)
             mutants.record(replace(fault, test=noticed(trees, fault, numbers)))
 
         with ThreadPoolExecutor(len(trees.all)) as pool:
+            list(pool.map(ran.trace, paths))
             list(pool.map(work, left))
     print(mutants.table(mutants.recorded()))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CourseError as error:
+        sys.exit(f"error: {error}")

@@ -67,6 +67,8 @@ def test_a_recorded_run_says_how_it_was_made(path):
     assert {"date", "command", "machine", "versions"} <= set(record)
     if "arms" in record:  # of an experiment: held against it beside its tool
         return
+    if path.stem == "ratios":  # of all benchmarks: held against the README
+        return
     if "notebook" not in record:  # of a benchmark: medians beside a peer's
         for row in record["rows"]:
             assert {"name", "runs", "seconds", "accuracy", "least"} <= set(row)
