@@ -20,7 +20,6 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.ratios import measured, table
-from tools.record import machine
 
 TOPICS = ("mnist", "models", "resnet1001", "augment", "fooling", "imagenet")
 PACKAGES = (
@@ -49,6 +48,8 @@ def versions() -> dict[str, str]:
 
 def main() -> None:
     """Run what was asked for, print the table, and keep it if asked to."""
+    from tools.record import machine  # which needs what runs notebooks
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("topics", nargs="*", default=TOPICS, metavar="TOPIC")
     parser.add_argument("--record", metavar="FILE", type=Path, help="keep the ratios")
