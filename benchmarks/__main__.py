@@ -17,9 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 
-from benchmarks.ratios import measured, table
+from benchmarks.ratios import measured, place, table
 
 TOPICS = ("mnist", "models", "resnet1001", "augment", "fooling", "imagenet")
 PACKAGES = (
@@ -52,7 +51,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("topics", nargs="*", default=TOPICS, metavar="TOPIC")
-    parser.add_argument("--record", metavar="FILE", type=Path, help="keep the ratios")
+    parser.add_argument("--record", metavar="FILE", type=place, help="keep the ratios")
     given = parser.parse_args()
     for topic in given.topics:
         if importlib.util.find_spec(f"benchmarks.{topic}") is None:

@@ -30,7 +30,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from benchmarks.ratios import Ratio
+from benchmarks.ratios import Ratio, place
 from cnnlib import datasets
 from cnnlib.models.summary import multiply_adds
 from cnnlib.training import OneCycle, TimeToAccuracy
@@ -268,7 +268,7 @@ def main(arguments: list[str] | None = None) -> list[Ratio]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="rounds; ours from each")
     parser.add_argument("--example", type=int, default=1, help="rounds with keras.io's")
-    parser.add_argument("--record", metavar="FILE", type=Path, help="keep the tables")
+    parser.add_argument("--record", metavar="FILE", type=place, help="keep the tables")
     given = parser.parse_args(arguments)
     try:
         mnist = datasets.load("mnist")

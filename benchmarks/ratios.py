@@ -1,7 +1,9 @@
 """Times beside a peer's, and the table that all of them stand in."""
 
+import argparse
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 
 HEAD = "| what | ours | peer | its time | ratio |\n| --- | --- | --- | --- | --- |"
 
@@ -24,6 +26,14 @@ class Ratio:
 def measured(topic: str) -> list[Ratio]:
     """Run a benchmark, which prints tables of its own, too."""
     return importlib.import_module(f"benchmarks.{topic}").main([])
+
+
+def place(text: str) -> Path:
+    """A file that a record may go to, seen to before anything is measured."""
+    file = Path(text)
+    if file.is_dir() or not file.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder, or lies in none")
+    return file
 
 
 def span(seconds: float) -> str:

@@ -134,6 +134,18 @@ def test_a_benchmark_that_fails_or_is_not_there_ends_the_command(topics):
     assert not done.stdout
 
 
+@pytest.mark.parametrize("topic", ["__main__", "mnist"])
+def test_a_record_that_cannot_be_written_is_refused_first(topic, monkeypatch, capsys):
+    benchmark = importlib.import_module(f"benchmarks.{topic}")
+    for place in ("nowhere/ratios.json", str(ROOT)):
+        monkeypatch.setattr("sys.argv", ["bench", "--record", place])
+        with pytest.raises(SystemExit):
+            benchmark.main()
+        assert (
+            f"--record: {place} is a folder, or lies in none" in capsys.readouterr().err
+        )
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(71.17, "71.2 s"), (1.0, "1.00 s"), (0.5634, "563 ms"), (7.66e-6, "7.66 µs")],

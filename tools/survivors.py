@@ -54,11 +54,11 @@ def trace(tree: Path, path: Path, into: Path) -> None:
     threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     paths = {"PYTHONPATH": f"{tree}:{tree}/notebooks", "MPLBACKEND": "agg"}
     into.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as parts:  # one file for each process
-        measure = ["run", "--parallel-mode", f"--data-file={parts}/{into.name}"]
+    with tempfile.TemporaryDirectory(dir=into.parent) as parts:
+        data = f"--data-file={parts}/lines"  # and one for each process, till combined
         for arguments in (
-            [*measure, "-m", "tools.cells", str(path)],
-            ["combine", f"--data-file={into}", parts],
+            ["run", "--parallel-mode", data, "-m", "tools.cells", str(path)],
+            ["combine", data, parts],
         ):
             done = subprocess.run(
                 [sys.executable, "-m", "coverage", *arguments],
@@ -71,6 +71,7 @@ def trace(tree: Path, path: Path, into: Path) -> None:
             )
             if done.returncode:
                 raise CourseError(f"{path.name} was not traced:\n{done.stdout[-2000:]}")
+        os.replace(f"{parts}/lines", into)
 
 
 class Trees:
