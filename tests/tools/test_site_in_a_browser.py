@@ -121,12 +121,21 @@ def test_each_page_beside_a_notebook_and_its_notebook_lead_to_each_other(site):
         assert back in (site / f"{name}.html").read_text("utf-8")
 
 
-def test_a_claim_tells_of_its_recorded_run_or_that_it_was_not_run(site):
+@pytest.mark.parametrize(
+    ("claim", "run", "told"),
+    [
+        ("dropout", "dropout", "recorded by"),
+        ("degradation", "degradation", "recorded by"),
+        ("multiple-paths", "stochastic-depth", "not run yet:"),
+        ("densenet-efficiency", "densenet", "not run yet:"),
+    ],
+)
+def test_a_claim_tells_of_its_recorded_run_or_that_it_was_not_run(
+    site, claim, run, told
+):
     page = (site / "claims.html").read_text("utf-8")
-    for told in ("recorded by", "not run yet:"):
-        name = "dropout" if told == "recorded by" else "degradation"
-        line = page[page.index(f'<p class="soft"><code>{name}</code>') :]
-        assert f"{told} <code>make record CLAIM={name}</code></p>" in line[:400]
+    line = page[page.index(f'<p class="soft"><code>{claim}</code>') :]
+    assert f"{told} <code>make record CLAIM={run}</code></p>" in line[:400]
 
 
 def test_each_verdict_leads_to_the_cell_that_settles_its_claim(site):
