@@ -47,7 +47,8 @@ def versions() -> dict[str, str]:
 
 def main() -> None:
     """Run what was asked for, print the table, and keep it if asked to."""
-    from tools.record import machine  # which needs what runs notebooks
+    from tools.course import write  # both need what runs notebooks
+    from tools.record import machine
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("topics", nargs="*", default=TOPICS, metavar="TOPIC")
@@ -74,7 +75,7 @@ def main() -> None:
     told["rows"] = [asdict(row) for row in rows]
     print(f"\n{table(rows)}\n\n{told['minutes']} minutes")
     if given.record:
-        given.record.write_text(json.dumps(told, indent=1) + "\n")
+        write(given.record, json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

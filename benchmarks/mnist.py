@@ -263,7 +263,8 @@ def changes(data, seeds: int) -> list[dict]:
 
 def main(arguments: list[str] | None = None) -> list[Ratio]:
     """Run the rounds, print the table; with ``--record`` the second, and keep both."""
-    from tools.record import machine  # which needs what runs notebooks
+    from tools.course import write  # both need what runs notebooks
+    from tools.record import machine
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="rounds; ours from each")
@@ -299,7 +300,7 @@ def main(arguments: list[str] | None = None) -> list[Ratio]:
         print("\n| one thing changed, held-out images | fit [s] | accuracy, median |")
         print("| --- | --- | --- |")
         told["changes"] = changes(data, seeds=3)
-        given.record.write_text(json.dumps(told, indent=1) + "\n")
+        write(given.record, json.dumps(told, indent=1) + "\n")
     *peers, own = told["rows"]
     what = f"MNIST to {TARGET:.1%}, seconds of `fit`".replace("%", " %")
     return [Ratio(what, row["name"], own["seconds"], row["seconds"]) for row in peers]
